@@ -1,0 +1,50 @@
+import type * as Limit from "../../Limit.ts"
+import { AFTER_SETTLEMENT, type LimitState, NEVER } from "./state.ts"
+
+/** What is committed stays; only what is reserved can come back. */
+export class CapState implements LimitState {
+  limit: Limit.Cap
+  reserved = 0
+  committed = 0
+
+  constructor(limit: Limit.Cap) {
+    this.limit = limit
+  }
+
+  readyAt(amount: number, now: number, beside = 0): number {
+    if (this.committed + amount > this.limit.max) return NEVER
+    return this.committed + this.reserved + beside + amount <= this.limit.max ? now : AFTER_SETTLEMENT
+  }
+
+  take(amount: number): void {
+    this.reserved += amount
+  }
+
+  settle(estimate: number, actual: number): void {
+    this.reserved -= estimate
+    this.committed += actual
+  }
+
+  charge(amount: number): void {
+    this.committed += amount
+  }
+
+  used(): number {
+    return this.committed + this.reserved
+  }
+
+  isUnused(): boolean {
+    return this.used() === 0
+  }
+
+  update(limit: Limit.Cap): void {
+    this.limit = limit
+  }
+
+  clone(): CapState {
+    const copy = new CapState(this.limit)
+    copy.reserved = this.reserved
+    copy.committed = this.committed
+    return copy
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * A log of what was taken when: one entry per instant, oldest first, in a ring that grows by doubling.
+ *
+ * Adding to the newest instant, dropping the oldest and correcting one are O(1) or, to find it, O(log n). The sums of
+ * blocks of 64 slots let `whenFreed` skip over them, so that it looks at no more than 64 blocks and 128 slots.
+ */
+export class Instants {
+  /** The sum of all amounts. */
+  total = 0
+  size = 0
+  #capacity = 0
+  #head = 0
+  #times: Array<number> = none
+  #amounts: Array<number> = none
+  #blocks: Array<number> = none
+  /** Instants that fall into the same quantum may be merged when the log is full. */
+  readonly #quantumMillis: number
+
+  constructor(quantumMillis: number) {
+    this.#quantumMillis = quantumMillis
+  }
+
+  /** Adds an amount at an instant that is no earlier than any before it. */
+  add(amount: number, at: number): void {
+    this.total += amount
+    if (this.size > 0) {
+      const newest = this.#slot(this.size - 1)
+      if (this.#times[newest]! >= at) return this.#change(newest, amount)
+      // A newest entry that was corrected to nothing is used again, so that such entries do not pile up.
+      if (this.#amounts[newest] === 0) {
+        this.#times[newest] = at
+        return this.#change(newest, amount)
+      }
+    }
+    if (this.size === this.#capacity) this.#makeRoom()
+    const slot = this.#slot(this.size)
+    this.size++
+    this.#times[slot] = at
+    this.#amounts[slot] = 0
+    this.#change(slot, amount)
+  }
+
+  /** Gives an amount back to the entry that holds what was taken at `at`. */
+  reduce(amount: number, at: number): void {
+    this.total -= amount
+    this.#change(this.#slot(this.#indexOf(at)), -amount)
+    if (amount > 0) this.#trim(Number.NEGATIVE_INFINITY)
+  }
+
+  /** Drops every entry at or before an instant. */
+  dropUntil(instant: number): void {
+    if (this.size > 0 && this.#times[this.#head]! <= instant) this.#trim(instant)
+  }
+
+  /** The instant of the entry with which the oldest entries sum up to at least `amount`, which is at most `total`. */
+  whenFreed(amount: number): number {
+    let rest = amount
+    let index = 0
+    while (true) {
+      const slot = this.#slot(index)
+      const block = slot >> BLOCK_BITS
+      const isWholeBlock = (slot & BLOCK_MASK) === 0 && index + BLOCK_SIZE <= this.size
+      if (isWholeBlock && this.#blocks[block]! < rest) {
+        rest -= this.#blocks[block]!
+        index += BLOCK_SIZE
+        continue
+      }
+      rest -= this.#amounts[slot]!
+      if (rest <= 0) return this.#times[slot]!
+      index++
+    }
+  }
+
+  clone(): Instants {
+    const copy = new Instants(this.#quantumMillis)
+    copy.total = this.total
+    copy.size = this.size
+    copy.#capacity = this.#capacity
+    copy.#head = this.#head
+    copy.#times = this.#times.slice()
+    copy.#amounts = this.#amounts.slice()
+    copy.#blocks = this.#blocks.slice()
+    return copy
+  }
+
+  #slot(index: number): number {
+    return (this.#head + index) & (this.#capacity - 1)
+  }
+
+  #change(slot: number, amount: number): void {
+    this.#amounts[slot]! += amount
+    this.#blocks[slot >> BLOCK_BITS]! += amount
+  }
+
+  /** The index of the first entry at or after an instant. Merged entries carry the latest instant of theirs. */
+  #indexOf(at: number): number {
+    let low = 0
+    let high = this.size - 1
+    if (this.#times[this.#slot(high)]! <= at) return high
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#times[this.#slot(middle)]! < at) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  /** Drops the oldest entries while they are at or before an instant or hold nothing. */
+  #trim(instant: number): void {
+    while (this.size > 0) {
+      const amount = this.#amounts[this.#head]!
+      if (amount > 0 && this.#times[this.#head]! > instant) return
+      this.total -= amount
+      this.#change(this.#head, -amount)
+      this.#head = this.#slot(1)
+      this.size--
+    }
+    if (this.#capacity > CAPACITY_MIN) this.#clear()
+  }
+
+  #clear(): void {
+    this.#capacity = 0
+    this.#head = 0
+    this.#times = none
+    this.#amounts = none
+    this.#blocks = none
+  }
+
+  #makeRoom(): void {
+    const times: Array<number> = []
+    const amounts: Array<number> = []
+    const isFull = this.#capacity === CAPACITY_MAX
+    for (let index = 0; index < this.size; index++) {
+      const slot = this.#slot(index)
+      if (this.#amounts[slot] === 0) continue
+      const last = times.length - 1
+      if (isFull && last >= 0 && this.#quantum(times[last]!) === this.#quantum(this.#times[slot]!)) {
+        times[last] = this.#times[slot]!
+        amounts[last]! += this.#amounts[slot]!
+      } else {
+        times.push(this.#times[slot]!)
+        amounts.push(this.#amounts[slot]!)
+      }
+    }
+    const capacity = Math.min(CAPACITY_MAX, Math.max(CAPACITY_MIN, this.#capacity * 2))
+    this.#capacity = capacity
+    this.#head = 0
+    this.size = times.length
+    this.#times = filled(capacity, times)
+    this.#amounts = filled(capacity, amounts)
+    this.#blocks = filled(Math.ceil(capacity / BLOCK_SIZE), none)
+    for (let slot = 0; slot < this.size; slot++) this.#blocks[slot >> BLOCK_BITS]! += this.#amounts[slot]!
+  }
+
+  #quantum(instant: number): number {
+    return Math.floor(instant / this.#quantumMillis)
+  }
+}
+
+const BLOCK_BITS = 6
+const BLOCK_SIZE = 1 << BLOCK_BITS
+const BLOCK_MASK = BLOCK_SIZE - 1
+
+// Plain arrays of four: an idle key must stay small, and four typed arrays cost more than a kilobyte.
+const CAPACITY_MIN = 4
+// Four times the quanta of a window, so that merging, which is linear, happens once in thousands of instants.
+const CAPACITY_MAX = 4_096
+
+const none: Array<number> = []
+
+const filled = (length: number, values: ReadonlyArray<number>): Array<number> => {
+  const array = new Array<number>(length)
+  for (let index = 0; index < length; index++) array[index] = values[index] ?? 0
+  return array
+}

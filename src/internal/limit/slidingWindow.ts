@@ -1,0 +1,67 @@
+import type * as Limit from "../../Limit.ts"
+import { Instants } from "./instants.ts"
+import { AFTER_SETTLEMENT, type LimitState, NEVER } from "./state.ts"
+
+/** What was taken at t counts in [t, t + window). */
+export class SlidingWindowState implements LimitState {
+  limit: Limit.SlidingWindow
+  reserved = 0
+  readonly #live: Instants
+
+  constructor(limit: Limit.SlidingWindow, live = new Instants(limit.windowMillis / QUANTA_PER_WINDOW)) {
+    this.limit = limit
+    this.#live = live
+  }
+
+  readyAt(amount: number, now: number, beside = 0): number {
+    const max = this.limit.max
+    if (amount + beside > max) return NEVER
+    const excess = this.used(now) + beside + amount - max
+    if (excess <= 0) return now
+    if (excess > this.#live.total) return AFTER_SETTLEMENT
+    return this.#live.whenFreed(excess) + this.limit.windowMillis
+  }
+
+  take(amount: number, now: number): void {
+    this.reserved += amount
+    if (this.limit.chargeAt === "reserve") this.charge(amount, now)
+  }
+
+  settle(estimate: number, actual: number, takenAt: number, now: number): void {
+    this.reserved -= estimate
+    if (this.limit.chargeAt === "settle") {
+      if (actual > 0) this.charge(actual, now)
+    } else if (actual > estimate) {
+      this.charge(actual - estimate, now)
+    } else if (actual < estimate && takenAt + this.limit.windowMillis > now) {
+      this.#live.reduce(estimate - actual, takenAt)
+    }
+  }
+
+  charge(amount: number, now: number): void {
+    this.#live.dropUntil(now - this.limit.windowMillis)
+    this.#live.add(amount, now)
+  }
+
+  used(now: number): number {
+    this.#live.dropUntil(now - this.limit.windowMillis)
+    return this.limit.chargeAt === "reserve" ? this.#live.total : this.#live.total + this.reserved
+  }
+
+  isUnused(now: number): boolean {
+    return this.reserved === 0 && this.used(now) === 0
+  }
+
+  update(limit: Limit.SlidingWindow): void {
+    this.limit = limit
+  }
+
+  clone(): SlidingWindowState {
+    const copy = new SlidingWindowState(this.limit, this.#live.clone())
+    copy.reserved = this.reserved
+    return copy
+  }
+}
+
+// Merged instants return their capacity at most one quantum late: a thousandth of the window.
+const QUANTA_PER_WINDOW = 1_000

@@ -1,0 +1,23 @@
+import type * as Limit from "../../Limit.ts"
+import { CapState } from "./cap.ts"
+import { ConcurrencyState } from "./concurrency.ts"
+import { FixedWindowState } from "./fixedWindow.ts"
+import { SlidingWindowState } from "./slidingWindow.ts"
+import type { LimitState } from "./state.ts"
+import { TokenBucketState } from "./tokenBucket.ts"
+
+/** The state of a limit that nobody has used yet. `wallOffset` says how far the clock is ahead of the calendar. */
+export const start = (limit: Limit.Limit, wallOffset: () => number): LimitState => {
+  switch (limit._tag) {
+    case "Cap":
+      return new CapState(limit)
+    case "Concurrency":
+      return new ConcurrencyState(limit)
+    case "SlidingWindow":
+      return new SlidingWindowState(limit)
+    case "FixedWindow":
+      return new FixedWindowState(limit, wallOffset)
+    case "TokenBucket":
+      return new TokenBucketState(limit)
+  }
+}

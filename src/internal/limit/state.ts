@@ -1,0 +1,53 @@
+import type * as Limit from "../../Limit.ts"
+
+/**
+ * The counters of one limit: a small state machine over integers. It knows nothing of effects, queues or stores; time
+ * is a parameter, in milliseconds, and never runs backwards between calls.
+ *
+ * Amounts are safe integers above zero, except the actual amount of `settle`, which may be zero.
+ */
+export interface LimitState {
+  /** The rule. `update` replaces it. */
+  readonly limit: Limit.Limit
+
+  /** The sum of the estimates of open reservations. */
+  readonly reserved: number
+
+  /**
+   * When `amount` could be admitted if nothing else happened: at or before `now` for "now", a later instant,
+   * `AFTER_SETTLEMENT` or `NEVER`. Exact: one millisecond earlier it could not.
+   *
+   * With `beside`, the answer as it would be if `beside` had been taken at `now`.
+   */
+  readyAt(amount: number, now: number, beside?: number): number
+
+  /** Takes an amount that `readyAt` has said is ready. */
+  take(amount: number, now: number): void
+
+  /**
+   * Ends a reservation of `estimate`, taken at `takenAt`, with what was really used. The difference below the
+   * estimate goes back to where it was charged; the excess counts from `now`.
+   */
+  settle(estimate: number, actual: number, takenAt: number, now: number): void
+
+  /** Records usage that had no reservation, whether or not there is room for it. */
+  charge(amount: number, now: number): void
+
+  /** How much counts against `limit.max` at `now`, open reservations included. It exceeds it by the debt. */
+  used(now: number): number
+
+  /** Whether the state equals that of a limit nobody has used yet, so that forgetting it loses nothing. */
+  isUnused(now: number): boolean
+
+  /** Changes the rule and keeps what was counted. Kind, meter and period stay the same. */
+  update(limit: Limit.Limit): void
+
+  /** A copy that can be run ahead without touching the original. */
+  clone(): LimitState
+}
+
+/** Answer of `readyAt`: no passing of time frees enough, a settlement can. Larger than any instant. */
+export const AFTER_SETTLEMENT = Number.MAX_SAFE_INTEGER
+
+/** Answer of `readyAt`: neither time nor a settlement can make room. */
+export const NEVER = Number.POSITIVE_INFINITY
