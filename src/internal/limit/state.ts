@@ -1,4 +1,5 @@
 import type * as Limit from "../../Limit.ts"
+import type { Pause } from "./pause.ts"
 
 /**
  * The counters of one limit: a small state machine over integers. It knows nothing of effects, queues or stores; time
@@ -8,7 +9,7 @@ import type * as Limit from "../../Limit.ts"
  */
 export interface LimitState {
   /** The rule. `update` replaces it. */
-  readonly limit: Limit.Limit
+  readonly limit: Limit.Limit | Pause
 
   /** The sum of the estimates of open reservations. */
   readonly reserved: number

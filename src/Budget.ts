@@ -1,0 +1,419 @@
+/**
+ * A set of limits, perhaps inside other budgets, with one waiting line.
+ *
+ * A call reserves an estimate before it is made, runs, and settles what it really used: on success, failure and
+ * interruption alike. Reserving is atomic over every limit of the budget and of all budgets around it.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
+import * as Context from "effect/Context"
+import type * as DateTime from "effect/DateTime"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { BudgetError } from "./BudgetError.ts"
+import type { BudgetEvent } from "./BudgetEvent.ts"
+import * as internal from "./internal/budget.ts"
+import type * as Limit from "./Limit.ts"
+import type { Reservation } from "./Reservation.ts"
+import type * as Usage from "./Usage.ts"
+
+/**
+ * A set of limits with one waiting line.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Budget {
+  readonly name: string
+
+  /**
+   * Reserves an estimate for as long as the scope is open, waiting for room if there is none.
+   *
+   * **Details**
+   *
+   * Waiting holds nothing. It ends by admission, with a {@link BudgetError} when `maxWait` is over or the request has
+   * become impossible, or by interruption; whoever was not admitted leaves no trace.
+   */
+  reserve(estimate: Usage.Usage, options?: ReserveOptions): Effect.Effect<Reservation, BudgetError, Scope.Scope>
+
+  /** Reserves an estimate if that is possible at once, and fails otherwise. */
+  tryReserve(
+    estimate: Usage.Usage,
+    options?: Pick<ReserveOptions, "onFailure">
+  ): Effect.Effect<Reservation, BudgetError, Scope.Scope>
+
+  /** Runs a body with a reservation, which is settled when the body ends. */
+  withReservation<A, E, R>(
+    estimate: Usage.Usage,
+    body: (reservation: Reservation) => Effect.Effect<A, E, R>,
+    options?: ReserveOptions
+  ): Effect.Effect<A, E | BudgetError, R>
+
+  /**
+   * Runs an effect within the budget: the everyday case.
+   *
+   * **Details**
+   *
+   * `actual` says what a success has used. Without it, or when what it says makes no sense, the estimate is charged;
+   * if `actual` throws, the estimate is charged, too, and the result is kept.
+   */
+  spend(options: SpendOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R>
+  spend<A>(
+    options: SpendActualOptions<NoInfer<A>>
+  ): <E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R>
+
+  /**
+   * Records usage that had no reservation, whether or not there is room for it. It fails only when the usage makes no
+   * sense; then nothing was recorded.
+   */
+  charge(usage: Usage.Usage): Effect.Effect<void, BudgetError>
+
+  /** The counters as they are now. */
+  readonly snapshot: Effect.Effect<Snapshot>
+
+  /**
+   * What happens in this budget and in those inside it, from the subscription on. A subscriber that lags behind by
+   * more than 4,096 events loses the oldest; admission never waits for one.
+   */
+  readonly events: Stream.Stream<BudgetEvent>
+
+  /**
+   * Admits nothing before an instant, as after a provider's Retry-After.
+   *
+   * **Details**
+   *
+   * What is open goes on. Of several pauses the longest counts; an instant that is over ends the pause.
+   */
+  pauseUntil(instant: DateTime.DateTime.Input): Effect.Effect<void>
+
+  /**
+   * Puts other limits in place while the budget is in use.
+   *
+   * **Details**
+   *
+   * A limit with the name, kind and meter of one that is there keeps what was counted and changes its maximum or its
+   * period. A new one starts empty and does not see what is already open. Whoever waits is measured again: some may
+   * now go, some fail.
+   */
+  updateLimits(limits: ReadonlyArray<Limit.Limit>): Effect.Effect<void>
+}
+
+/**
+ * How a reservation is asked for.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ReserveOptions {
+  /**
+   * How long to wait for room; without end by default. A request fails at once when it is certain that this is not
+   * enough: the instant of its start is known, and nothing that is open could give anything back before.
+   */
+  readonly maxWait?: Duration.Input
+  /** Requests of a higher priority go first within the budget. Default 0. */
+  readonly priority?: number
+  /** What a failure or an interruption costs when nothing was recorded. Overrides the budget's. */
+  readonly onFailure?: OnFailure
+  /**
+   * Runs when the request has to wait, with an effect that says its {@link Place} whenever it is asked: for a message
+   * such as "number 5, in 12 seconds".
+   */
+  readonly onWait?: (place: Effect.Effect<Place>) => Effect.Effect<void>
+}
+
+/**
+ * How {@link Budget.spend} reserves.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SpendOptions extends ReserveOptions {
+  readonly estimate: Usage.Usage
+  readonly actual?: undefined
+}
+
+/**
+ * How {@link Budget.spend} reserves, and what a success has used.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SpendActualOptions<A> extends ReserveOptions {
+  readonly estimate: Usage.Usage
+  readonly actual: (value: A) => Usage.Usage
+}
+
+/**
+ * What a failure or an interruption costs when nothing was recorded: nothing, or the estimate.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type OnFailure = "release" | "charge"
+
+/**
+ * Where a request stands in line.
+ *
+ * **Details**
+ *
+ * `position` counts from 1 at the limit where it waits, in the order in which requests would be served if nobody came
+ * or left; it is 0 when the waiting is over. `startsAt` (epoch millis) is the earliest start that can be promised now,
+ * if nothing is given back before; it is absent when only settlements make room.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Place {
+  readonly position: number
+  readonly startsAt: number | undefined
+}
+
+/**
+ * The counters of a budget.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Snapshot {
+  readonly name: string
+  readonly limits: ReadonlyArray<LimitSnapshot>
+  /** Reservations that are not settled, of this budget and of those inside it. */
+  readonly open: number
+  /** Requests that wait, for this budget and for those inside it. */
+  readonly waiting: number
+  /** Everything that was settled or charged. */
+  readonly spent: Usage.Usage
+  /** Until when nothing is admitted, in epoch millis, during a pause. */
+  readonly pausedUntil: number | undefined
+}
+
+/**
+ * The counters of a limit, in the integers of its meter.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LimitSnapshot {
+  readonly limit: Limit.Limit
+  /** What counts against the maximum now, open reservations included. It exceeds the maximum by the debt. */
+  readonly used: number
+  /** The estimates of open reservations. */
+  readonly reserved: number
+  /** What is left: never below zero. */
+  readonly available: number
+}
+
+/**
+ * What a budget is made of.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LimitOptions {
+  readonly limits: ReadonlyArray<Limit.Limit>
+  /** Its share where it competes with others for a limit that they have in common. A positive number, default 1. */
+  readonly weight?: number
+  /** What a failure or an interruption costs when nothing was recorded. Default `"release"`. */
+  readonly onFailure?: OnFailure
+}
+
+/**
+ * Makes a budget, private to the scope. When the scope closes, whoever waits is interrupted.
+ *
+ * **Details**
+ *
+ * It dies with a `RangeError` when two limits have the same name, the weight is not positive, or the budgets it is
+ * within live under another `Clock`.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Budget, Limit, Usage } from "effect-budget"
+ *
+ * const program = Effect.gen(function* () {
+ *   const key = yield* Budget.make({ name: "key", limits: [Limit.slidingWindow("tokens", 90_000, "1 minute")] })
+ *   const run = yield* Budget.make({ name: "run", limits: [Limit.cap("usd", 2)], within: [key] })
+ *
+ *   yield* Effect.succeed("an answer").pipe(
+ *     run.spend({ estimate: Usage.make({ inputTokens: 1_200, outputTokens: 500, costUsd: 0.01 }) })
+ *   )
+ *   return (yield* key.snapshot).spent.inputTokens
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 1_200
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make: (
+  options: LimitOptions & {
+    /** Names the budget in errors, events and snapshots. */
+    readonly name: string
+    /** The budgets that it is inside: what it spends, they spend. */
+    readonly within?: ReadonlyArray<Budget>
+  }
+) => Effect.Effect<Budget, never, Scope.Scope> = internal.make
+
+/**
+ * The tag of a budget that is a service.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export type Tag<Self> = Context.Service<Self, Budget>
+
+/**
+ * The class that {@link Service} makes: a tag with the operations of its budget, and its layers.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export interface ServiceClass<Self, Id extends string, Outer> extends Context.ServiceClass<Self, Id, Budget> {
+  /** Holds the budget's counters. Provided several times in one program, it is the same budget. */
+  readonly layer: Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
+  /** A budget of its own wherever it is provided: one per run, per task, per request. */
+  readonly fresh: Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
+  /** Takes the limits from a config. A limit that makes no sense is a `ConfigError`. */
+  readonly layerConfig: (
+    config: Config.Config<LimitOptions>
+  ) => Layer.Layer<Self, Config.ConfigError, Exclude<Outer, Scope.Scope>>
+  /** The budgets that it is inside. */
+  readonly within: ReadonlyArray<Tag<Outer>>
+  /** What its layer makes it of. */
+  readonly options: LimitOptions
+
+  /** See {@link Budget.reserve}. */
+  readonly reserve: (
+    estimate: Usage.Usage,
+    options?: ReserveOptions
+  ) => Effect.Effect<Reservation, BudgetError, Self | Scope.Scope>
+  /** See {@link Budget.tryReserve}. */
+  readonly tryReserve: (
+    estimate: Usage.Usage,
+    options?: Pick<ReserveOptions, "onFailure">
+  ) => Effect.Effect<Reservation, BudgetError, Self | Scope.Scope>
+  /** See {@link Budget.withReservation}. */
+  readonly withReservation: <A, E, R>(
+    estimate: Usage.Usage,
+    body: (reservation: Reservation) => Effect.Effect<A, E, R>,
+    options?: ReserveOptions
+  ) => Effect.Effect<A, E | BudgetError, R | Self>
+  /** See {@link Budget.spend}. */
+  readonly spend: {
+    (options: SpendOptions): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R | Self>
+    <A>(
+      options: SpendActualOptions<NoInfer<A>>
+    ): <E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R | Self>
+  }
+  /** See {@link Budget.charge}. */
+  readonly charge: (usage: Usage.Usage) => Effect.Effect<void, BudgetError, Self>
+  /** See {@link Budget.snapshot}. */
+  readonly snapshot: Effect.Effect<Snapshot, never, Self>
+  /** See {@link Budget.events}. */
+  readonly events: Stream.Stream<BudgetEvent, never, Self>
+  /** See {@link Budget.pauseUntil}. */
+  readonly pauseUntil: (instant: DateTime.DateTime.Input) => Effect.Effect<void, never, Self>
+  /** See {@link Budget.updateLimits}. */
+  readonly updateLimits: (limits: ReadonlyArray<Limit.Limit>) => Effect.Effect<void, never, Self>
+}
+
+/**
+ * Declares a budget as a service. Its layer needs the budgets that it is within: the compiler says so.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Budget, Limit, Usage } from "effect-budget"
+ *
+ * class ProviderKey extends Budget.Service<ProviderKey>()("app/ProviderKey", {
+ *   limits: [Limit.slidingWindow("tokens", 90_000, "1 minute"), Limit.concurrency(40)]
+ * }) {}
+ *
+ * class AgentRun extends Budget.Service<AgentRun>()("app/AgentRun", {
+ *   limits: [Limit.cap("tokens", 50_000)],
+ *   within: [ProviderKey]
+ * }) {}
+ *
+ * const program = Effect.succeed({ text: "an answer", tokens: 420 }).pipe(
+ *   AgentRun.spend({
+ *     estimate: Usage.make({ inputTokens: 400, outputTokens: 500 }),
+ *     actual: (response) => Usage.make({ outputTokens: response.tokens }),
+ *     maxWait: "30 seconds"
+ *   }),
+ *   Effect.andThen(ProviderKey.snapshot),
+ *   Effect.map((snapshot) => snapshot.spent.outputTokens),
+ *   Effect.provide(AgentRun.fresh),
+ *   Effect.provide(ProviderKey.layer)
+ * )
+ *
+ * await Effect.runPromise(program) // => 420
+ * ```
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export const Service =
+  <Self>() =>
+  <const Id extends string, Outer = never>(
+    id: Id,
+    options: LimitOptions & { readonly within?: ReadonlyArray<Tag<Outer>> }
+  ): ServiceClass<Self, Id, Outer> => {
+    const tag = Context.Service<Self, Budget>()(id)
+    const within = options.within ?? []
+    const makeWith = (limits: LimitOptions): Effect.Effect<Budget, never, Outer | Scope.Scope> =>
+      Effect.flatMap(Effect.all(within), (outer) => make({ ...limits, name: id, within: outer }))
+    const layer = Layer.effect(tag, makeWith(options))
+
+    function spend(
+      options: SpendOptions
+    ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R | Self>
+    function spend<A>(
+      options: SpendActualOptions<A>
+    ): <E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R | Self>
+    function spend<A>(options: SpendOptions | SpendActualOptions<A>) {
+      return <E, R>(self: Effect.Effect<A, E, R>) =>
+        tag.use((budget) =>
+          options.actual === undefined ? budget.spend(options)(self) : budget.spend<A>(options)(self)
+        )
+    }
+
+    return Object.assign(tag, {
+      layer,
+      fresh: Layer.fresh(layer),
+      layerConfig: (config: Config.Config<LimitOptions>) =>
+        Layer.effect(tag, Effect.flatMap(refuseNonsense(config), makeWith)),
+      within,
+      options,
+      reserve: (estimate: Usage.Usage, options?: ReserveOptions) =>
+        tag.use((budget) => budget.reserve(estimate, options)),
+      tryReserve: (estimate: Usage.Usage, options?: Pick<ReserveOptions, "onFailure">) =>
+        tag.use((budget) => budget.tryReserve(estimate, options)),
+      withReservation: <A, E, R>(
+        estimate: Usage.Usage,
+        body: (reservation: Reservation) => Effect.Effect<A, E, R>,
+        options?: ReserveOptions
+      ) => tag.use((budget) => budget.withReservation(estimate, body, options)),
+      spend,
+      charge: (usage: Usage.Usage) => tag.use((budget) => budget.charge(usage)),
+      snapshot: tag.use((budget) => budget.snapshot),
+      events: Stream.unwrap(tag.useSync((budget) => budget.events)),
+      pauseUntil: (instant: DateTime.DateTime.Input) => tag.use((budget) => budget.pauseUntil(instant)),
+      updateLimits: (limits: ReadonlyArray<Limit.Limit>) => tag.use((budget) => budget.updateLimits(limits))
+    })
+  }
+
+/** The constructors of limits throw; what a config makes them throw is a mistake in the config. */
+const refuseNonsense = <A>(config: Config.Config<A>): Effect.Effect<A, Config.ConfigError> =>
+  Effect.catchDefect(config, (defect) =>
+    defect instanceof RangeError
+      ? Effect.fail(new Config.ConfigError(new ConfigProvider.SourceError({ message: defect.message, cause: defect })))
+      : Effect.die(defect)
+  )

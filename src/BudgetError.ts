@@ -1,0 +1,217 @@
+/**
+ * Why a budget said no.
+ *
+ * There is one error, {@link BudgetError}, with a `reason`. Handle it whole, or one reason with `Effect.catchReason`.
+ * Amounts are whole units of the limit's meter: tokens, requests, nano-dollars.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+import * as Duration from "effect/Duration"
+import type * as Limit from "./Limit.ts"
+import * as Meter from "./Meter.ts"
+
+/**
+ * A cap is used up: what is committed and reserved leaves no room for what was requested.
+ *
+ * **Details**
+ *
+ * With `reserved` above zero the request may fit later, when open reservations give back what they do not use.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class BudgetExceeded extends Data.TaggedClass("BudgetExceeded")<{
+  readonly budget: string
+  readonly limit: Limit.Limit
+  readonly used: number
+  readonly reserved: number
+  readonly requested: number
+}> {
+  get max(): number {
+    return this.limit.max
+  }
+
+  get message(): string {
+    const show = (amount: number) => Meter.format(this.limit.meter, amount)
+    return `${where(this)} is used up: ${show(this.requested)} requested, ${show(this.used)} used and ${show(
+      this.reserved
+    )} reserved of ${show(this.max)}`
+  }
+}
+
+/**
+ * A window has no room now, or the budget is paused.
+ *
+ * **Details**
+ *
+ * `retryAfter` is exact while nobody else asks: one millisecond earlier the request would be refused, at that time it
+ * is admitted. It is absent when only a settlement can make room.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class WindowExceeded extends Data.TaggedClass("WindowExceeded")<{
+  readonly budget: string
+  readonly limit: Limit.Limit | "pause"
+  readonly requested: number
+  readonly retryAfter: Duration.Duration | undefined
+}> {
+  get message(): string {
+    const when = this.retryAfter === undefined ? "when a call settles" : `in ${Duration.format(this.retryAfter)}`
+    return this.limit === "pause"
+      ? `${this.budget} is paused: retry ${when}`
+      : `${where({ budget: this.budget, limit: this.limit })} has no room for ${Meter.format(
+          this.limit.meter,
+          this.requested
+        )}: retry ${when}`
+  }
+}
+
+/**
+ * As many reservations are open as the limit allows. Room comes when one of them settles.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class ConcurrencyExceeded extends Data.TaggedClass("ConcurrencyExceeded")<{
+  readonly budget: string
+  readonly limit: Limit.Limit
+  readonly open: number
+}> {
+  get max(): number {
+    return this.limit.max
+  }
+
+  get message(): string {
+    return `${where(this)} is full: ${this.open} of ${this.max} reservations are open`
+  }
+}
+
+/**
+ * The request is larger than the limit and can never be admitted, however long it waits.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class RequestTooLarge extends Data.TaggedClass("RequestTooLarge")<{
+  readonly budget: string
+  readonly limit: Limit.Limit
+  readonly requested: number
+}> {
+  get max(): number {
+    return this.limit.max
+  }
+
+  get message(): string {
+    const show = (amount: number) => Meter.format(this.limit.meter, amount)
+    return `${where(this)} can never admit ${show(this.requested)}: its maximum is ${show(this.max)}`
+  }
+}
+
+/**
+ * An estimate or a charge has a field that is no amount. Nothing was recorded.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class InvalidUsage extends Data.TaggedClass("InvalidUsage")<{
+  readonly budget: string
+  /** One sentence that names the field. */
+  readonly problem: string
+}> {
+  get message(): string {
+    return `${this.budget}: ${this.problem}`
+  }
+}
+
+/**
+ * The store of a shared budget could not answer. Budgets in memory never raise it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class BudgetStoreError extends Data.TaggedClass("BudgetStoreError")<{
+  readonly budget: string
+  readonly cause: unknown
+}> {
+  get message(): string {
+    return `${this.budget}: the store could not answer`
+  }
+}
+
+/**
+ * The reasons of a {@link BudgetError}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reason =
+  | BudgetExceeded
+  | WindowExceeded
+  | ConcurrencyExceeded
+  | RequestTooLarge
+  | InvalidUsage
+  | BudgetStoreError
+
+/**
+ * A budget said no; `reason` says why.
+ *
+ * **Details**
+ *
+ * It carries no stack trace: refusals are frequent, and a trace costs several times what an admission does. The
+ * `message` names the budget and the limit.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Budget, Limit, Usage } from "effect-budget"
+ *
+ * const program = Effect.gen(function* () {
+ *   const budget = yield* Budget.make({ name: "run", limits: [Limit.slidingWindow("tokens", 100, "1 minute")] })
+ *   yield* budget.charge(Usage.make({ inputTokens: 80 }))
+ *   return yield* Effect.succeed("long answer").pipe(
+ *     budget.spend({ estimate: Usage.make({ inputTokens: 30 }), maxWait: 0 }),
+ *     Effect.catchReason("BudgetError", "WindowExceeded", () => Effect.succeed("short answer"))
+ *   )
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "short answer"
+ * ```
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class BudgetError extends Data.TaggedError("BudgetError")<{ readonly reason: Reason }> {
+  /** How long to wait before asking again, where that is known. */
+  get retryAfter(): Duration.Duration | undefined {
+    return this.reason._tag === "WindowExceeded" ? this.reason.retryAfter : undefined
+  }
+
+  override get message(): string {
+    return this.reason.message
+  }
+}
+
+/**
+ * Makes a {@link BudgetError} without capturing a stack trace.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (reason: Reason): BudgetError => {
+  const limit = Error.stackTraceLimit
+  if (!isStackTraceLimitWritable) return new BudgetError({ reason })
+  Error.stackTraceLimit = 0
+  const error = new BudgetError({ reason })
+  Error.stackTraceLimit = limit
+  return error
+}
+
+// Realms with frozen intrinsics refuse the assignment; there an error costs what it costs.
+const isStackTraceLimitWritable =
+  Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true || Object.isExtensible(Error)
+
+const where = (reason: { readonly budget: string; readonly limit: Limit.Limit }): string =>
+  `${reason.budget}: ${reason.limit.name}`

@@ -1,0 +1,108 @@
+/**
+ * What happens to the reservations of a budget, as it happens.
+ *
+ * A budget reports its own reservations and those of the budgets inside it; `budget` names the one that was asked.
+ *
+ * @since 0.1.0
+ */
+import type * as BudgetError from "./BudgetError.ts"
+import type * as Limit from "./Limit.ts"
+import type * as Usage from "./Usage.ts"
+
+/**
+ * What happens to the reservations of a budget.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type BudgetEvent = Admitted | Refused | Settled | Charged | Overran | InvalidActual | SettledTwice
+
+/**
+ * A reservation was admitted, after waiting for so long.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Admitted {
+  readonly _tag: "Admitted"
+  readonly budget: string
+  readonly estimate: Usage.Usage
+  readonly waitedMillis: number
+}
+
+/**
+ * A reservation was refused, or waited in vain.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Refused {
+  readonly _tag: "Refused"
+  readonly budget: string
+  readonly estimate: Usage.Usage
+  readonly reason: BudgetError.Reason
+}
+
+/**
+ * A reservation was settled. `actual` is what was charged: zero when it was released.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Settled {
+  readonly _tag: "Settled"
+  readonly budget: string
+  readonly estimate: Usage.Usage
+  readonly actual: Usage.Usage
+}
+
+/**
+ * Usage without a reservation was charged.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Charged {
+  readonly _tag: "Charged"
+  readonly budget: string
+  readonly usage: Usage.Usage
+}
+
+/**
+ * More was used than was reserved. `overrun` is in the integers of the limit's meter.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Overran {
+  readonly _tag: "Overran"
+  readonly budget: string
+  readonly limit: Limit.Limit
+  readonly overrun: number
+}
+
+/**
+ * What was reported as the actual usage made no sense, so that the estimate was charged instead.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface InvalidActual {
+  readonly _tag: "InvalidActual"
+  readonly budget: string
+  readonly estimate: Usage.Usage
+  readonly problem: string
+}
+
+/**
+ * A reservation that was over was settled again: a mistake of the program. The ledger did not change.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SettledTwice {
+  readonly _tag: "SettledTwice"
+  readonly budget: string
+  readonly estimate: Usage.Usage
+  readonly attempted: "commit" | "release" | "record"
+}

@@ -1,0 +1,20 @@
+/**
+ * Budgets for LLM calls, as Effect Layers.
+ *
+ * @since 0.1.0
+ */
+
+/** A set of limits, perhaps inside other budgets, with one waiting line. */
+export * as Budget from "./Budget.ts"
+/** Why a budget said no. */
+export * as BudgetError from "./BudgetError.ts"
+/** What happens to the reservations of a budget, as it happens. */
+export * as BudgetEvent from "./BudgetEvent.ts"
+/** One rule on one meter. */
+export * as Limit from "./Limit.ts"
+/** A named projection of a `Usage` to one integer. */
+export * as Meter from "./Meter.ts"
+/** A held estimate. */
+export * as Reservation from "./Reservation.ts"
+/** What one call consumes. */
+export * as Usage from "./Usage.ts"

@@ -1,0 +1,403 @@
+import * as Effect from "effect/Effect"
+import type { BudgetError } from "../../BudgetError.ts"
+import type * as Limit from "../../Limit.ts"
+import type * as Usage from "../../Usage.ts"
+import { NOT_IN_HEAP } from "../heap.ts"
+import { PauseState } from "../limit/pause.ts"
+import { AFTER_SETTLEMENT, NEVER } from "../limit/state.ts"
+import { type Alarm, Timeline } from "../timeline.ts"
+import { candidates, noteOvertaking, overtakableAt } from "./backfill.ts"
+import { FairQueue } from "./fairQueue.ts"
+import { Hold } from "./hold.ts"
+import { Line, type Waiter } from "./line.ts"
+import type { BudgetNode, Gate, Path } from "./node.ts"
+import { refusal } from "./refusal.ts"
+
+/** What keeps a request out: the gate that will let it in last, and when. */
+export interface Obstacle {
+  readonly gate: Gate
+  readonly amount: number
+  /** An instant, `AFTER_SETTLEMENT` or `NEVER`. */
+  readonly at: number
+}
+
+/**
+ * Lets requests pass all gates of their path at one instant, or keeps them in line until they can.
+ *
+ * Whoever waits holds nothing. The head of a line waits at the gate that will let it in last and keeps back only
+ * younger requests, and only there. When it had its turn in vain a few times, it is pinned: it keeps its place at all
+ * its gates at once, so that nothing but backfilling passes it any more. The oldest pinned request is kept back by
+ * nobody, and what was admitted before it settles or leaves its window: it gets its turn.
+ *
+ * Budgets under one clock share one admission, which is the only writer of their ledgers.
+ */
+export class Admission {
+  readonly timeline: Timeline
+  #arrivals = 0
+  /** Grows when a budget gets or loses a gate, which makes known paths outdated. */
+  #edition = 1
+  readonly #dirty: Array<Gate> = []
+
+  private constructor(timeline: Timeline) {
+    this.timeline = timeline
+  }
+
+  /** The admission of the clock that is current. */
+  static readonly current: Effect.Effect<Admission> = Effect.map(Timeline.current, (timeline) => {
+    let admission = admissions.get(timeline)
+    if (admission === undefined) {
+      admission = new Admission(timeline)
+      admissions.set(timeline, admission)
+    }
+    return admission
+  })
+
+  /** The way of a reservation of a budget, as it is now. */
+  path(node: BudgetNode): Path {
+    return node.path(this.#edition)
+  }
+
+  /** A request of an estimate, with what it measures on its path. */
+  ask(node: BudgetNode, estimate: Usage.Usage, priority: number): Hold {
+    return new Hold(node, this.path(node), estimate, priority, ++this.#arrivals)
+  }
+
+  /** Takes what is asked for if that is possible at once. Otherwise says what is in the way. */
+  take(hold: Hold, now: number): Obstacle | undefined {
+    const obstacle = this.#obstacle(hold, now)
+    if (obstacle === undefined) this.#take(hold, now)
+    return obstacle
+  }
+
+  /** Whether an obstacle is certain to outlast an instant: nothing that is open could give anything back before. */
+  outlasts(obstacle: Obstacle, until: number): boolean {
+    const { at, gate } = obstacle
+    return at > until && at < AFTER_SETTLEMENT && gate.state.reserved === 0 && !gate.isContended
+  }
+
+  /** Puts a request that found an obstacle in line. It may be let in before this returns. */
+  wait(hold: Hold, obstacle: Obstacle, until: number, now: number): Waiter {
+    const line = this.#lineOf(hold.node)
+    const formerHead = line.head
+    const waiter = line.join(hold, now)
+    this.#noteWaiting(hold)
+    if (line.head === waiter) {
+      if (formerHead !== undefined) this.#unpark(line, formerHead)
+      this.#park(line, obstacle.gate)
+    }
+    for (const gate of line.gates) this.#touch(gate)
+    if (until < AFTER_SETTLEMENT) {
+      waiter.deadline = alarm(1, (time) => this.#expire(waiter, time))
+      this.timeline.set(waiter.deadline, until)
+    }
+    this.#run(now)
+    return waiter
+  }
+
+  /** Ends the waiting of a request that is not wanted any more, as if it had never asked. */
+  withdraw(waiter: Waiter): void {
+    const now = this.timeline.now()
+    if (waiter.outcome === undefined) {
+      waiter.outcome = Effect.interrupt
+      this.#leave(waiter)
+      this.#run(now)
+    } else if (waiter.hold.status === "open") {
+      this.release(waiter.hold)
+    }
+  }
+
+  /** Settles with what was really used, and what that measures at each gate of the path. */
+  commit(hold: Hold, actual: Usage.Usage, amounts: ReadonlyArray<number>): void {
+    const { gates, nodes } = hold.path
+    const now = this.timeline.now()
+    hold.status = "committed"
+    for (let index = 0; index < gates.length; index++) {
+      gates[index]!.state.settle(hold.amounts[index]!, amounts[index]!, hold.takenAt, now)
+    }
+    for (const { ledger } of nodes) ledger.settle(actual)
+    this.#afterSettlement(gates, now)
+  }
+
+  /** Gives everything back. */
+  release(hold: Hold): void {
+    const { gates, nodes } = hold.path
+    const now = this.timeline.now()
+    hold.status = "released"
+    for (let index = 0; index < gates.length; index++) {
+      gates[index]!.state.settle(hold.amounts[index]!, 0, hold.takenAt, now)
+    }
+    for (const { ledger } of nodes) ledger.open--
+    this.#afterSettlement(gates, now)
+  }
+
+  /** Records usage that had no reservation. */
+  charge({ gates, nodes }: Path, usage: Usage.Usage, amounts: ReadonlyArray<number>): void {
+    const now = this.timeline.now()
+    for (let index = 0; index < gates.length; index++) {
+      if (amounts[index]! > 0) gates[index]!.state.charge(amounts[index]!, now)
+    }
+    for (const { ledger } of nodes) ledger.charge(usage)
+    this.#afterSettlement(gates, now)
+  }
+
+  /** Admits nothing before an instant. */
+  pause(node: BudgetNode, until: number): void {
+    const now = this.timeline.now()
+    const isFirst = node.ledger.pause === undefined
+    node.ledger.pauseUntil(until, now)
+    if (isFirst) this.#rebuild(node, now)
+    for (const gate of node.gates) if (gate.isContended) this.#touch(gate)
+    this.#run(now)
+  }
+
+  /** Puts other limits in place. Those that keep their name keep what they have counted. */
+  update(node: BudgetNode, limits: ReadonlyArray<Limit.Limit>): void {
+    const now = this.timeline.now()
+    node.ledger.update(limits)
+    this.#rebuild(node, now)
+    this.#run(now)
+  }
+
+  /** Ends the waiting of everyone in a budget's line. */
+  close(node: BudgetNode): void {
+    for (const waiter of node.line?.waiters() ?? []) this.#end(waiter, Effect.interrupt)
+    this.#run(this.timeline.now())
+  }
+
+  #obstacle(hold: Hold, now: number): Obstacle | undefined {
+    const { gates } = hold.path
+    const amounts = hold.amounts
+    let worst: Gate | undefined
+    let worstAmount = 0
+    let worstAt = now
+    for (let index = 0; index < gates.length; index++) {
+      const amount = amounts[index]!
+      if (amount === 0) continue
+      const gate = gates[index]!
+      let at = gate.state.readyAt(amount, now)
+      if (at <= now && (gate.isContended || hold.node.line !== undefined))
+        at = this.#passableAt(gate, hold, amount, now)
+      if (at > worstAt) {
+        worst = gate
+        worstAmount = amount
+        worstAt = at
+      }
+    }
+    return worst === undefined ? undefined : { gate: worst, amount: worstAmount, at: worstAt }
+  }
+
+  /** When a request that there is room for may pass those who wait at the gate, and the head of its own line. */
+  #passableAt(gate: Gate, hold: Hold, amount: number, now: number): number {
+    const { head } = gate
+    const at = head === undefined ? now : overtakableAt(head, gate, hold, amount, now)
+    const ownHead = hold.node.line?.head
+    return ownHead === undefined || ownHead === head || !ownHead.line.gates.includes(gate)
+      ? at
+      : Math.max(at, overtakableAt(ownHead, gate, hold, amount, now))
+  }
+
+  #take(hold: Hold, now: number): void {
+    const { gates } = hold.path
+    for (let index = 0; index < gates.length; index++) {
+      const gate = gates[index]!
+      if (gate.isContended && hold.amounts[index]! > 0) noteOvertaking(gate.head!, hold, now)
+    }
+    hold.take(now)
+  }
+
+  #noteWaiting(hold: Hold): void {
+    for (const gate of hold.path.gates) {
+      if (gate.state.limit._tag === "Cap") gate.largestWaiting = Math.max(gate.largestWaiting, hold.amountAt(gate))
+    }
+  }
+
+  #afterSettlement(gates: ReadonlyArray<Gate>, now: number): void {
+    for (const gate of gates) {
+      if (gate.isContended) this.#touch(gate)
+      if (gate.largestWaiting > 0) this.#failHopeless(gate, now)
+    }
+    this.#run(now)
+  }
+
+  /** Fails whoever asks for more than a cap will ever give again. */
+  #failHopeless(gate: Gate, now: number): void {
+    if (gate.state.readyAt(gate.largestWaiting, now) !== NEVER) return
+    gate.largestWaiting = 0
+    for (const line of gate.node.lines) {
+      for (const waiter of line.waiters()) {
+        const amount = waiter.hold.amountAt(gate)
+        if (gate.state.readyAt(amount, now) !== NEVER) gate.largestWaiting = Math.max(gate.largestWaiting, amount)
+        else if (amount > 0) this.#end(waiter, Effect.fail(refusal({ gate, amount, at: NEVER }, now)))
+      }
+    }
+  }
+
+  /** Lets in whoever has become able to go. */
+  #run(now: number): void {
+    for (let gate = this.#dirty.pop(); gate !== undefined; gate = this.#dirty.pop()) {
+      gate.isDirty = false
+      this.#serve(gate, now)
+    }
+  }
+
+  #serve(gate: Gate, now: number): void {
+    let wakeAt = AFTER_SETTLEMENT
+    for (let { head } = gate; head !== undefined; head = gate.head) {
+      const obstacle = this.#obstacle(head.hold, now)
+      if (obstacle === undefined) this.#admit(head, now)
+      else if (obstacle.at === NEVER) this.#end(head, Effect.fail(refusal(obstacle, now)))
+      else if (obstacle.gate !== gate && head.line.flow !== undefined) this.#move(head, obstacle.gate)
+      else {
+        const readyAt = gate.state.readyAt(head.hold.amountAt(gate), now)
+        wakeAt = Math.min(readyAt > now ? readyAt : AFTER_SETTLEMENT, this.#backfill(gate, head, now))
+        break
+      }
+    }
+    if (wakeAt < AFTER_SETTLEMENT) this.timeline.set((gate.alarm ??= this.#alarmOf(gate)), wakeAt)
+    else if (gate.alarm !== undefined) this.timeline.cancel(gate.alarm)
+  }
+
+  /** Lets those behind a head pass it who do not delay it. Says when the next one might. */
+  #backfill(gate: Gate, head: Waiter, now: number): number {
+    let nextAt = AFTER_SETTLEMENT
+    // Where there is no room for anything, and time makes none, nobody needs to be asked.
+    if (gate.state.readyAt(1, now) === AFTER_SETTLEMENT) return nextAt
+    for (const waiter of candidates(gate, head)) {
+      if (waiter.outcome !== undefined) continue
+      const obstacle = this.#obstacle(waiter.hold, now)
+      if (obstacle === undefined) this.#admit(waiter, now)
+      else nextAt = Math.min(nextAt, obstacle.at)
+    }
+    return nextAt
+  }
+
+  #admit(waiter: Waiter, now: number): void {
+    this.#take(waiter.hold, now)
+    const { flow, gates } = waiter.line
+    flow?.serve(waiter.hold.amountAt(gates[0]!))
+    this.#end(waiter, Effect.void)
+  }
+
+  /** Ends a waiting that has taken as long as it may. Whom no limit keeps back, those before it did. */
+  #expire(waiter: Waiter, now: number): void {
+    const gate = waiter.line.gates[0]!
+    const obstacle = this.#obstacle(waiter.hold, now) ?? { gate, amount: waiter.hold.amountAt(gate), at: now }
+    this.#end(waiter, Effect.fail(refusal(obstacle, now)))
+    this.#run(now)
+  }
+
+  #end(waiter: Waiter, outcome: Effect.Effect<void, BudgetError>): void {
+    this.#leave(waiter)
+    waiter.end(outcome)
+  }
+
+  #leave(waiter: Waiter): void {
+    const { line } = waiter
+    const wasHead = line.head === waiter
+    if (waiter.deadline !== undefined) this.timeline.cancel(waiter.deadline)
+    line.leave(waiter)
+    if (line.head === undefined) {
+      this.#unpark(line, waiter)
+      line.node.line = undefined
+      for (const node of waiter.hold.path.nodes) node.lines.delete(line)
+    } else if (wasHead && line.flow === undefined && line.gates.length > 0) {
+      const gate = line.gates[0]!
+      this.#unpark(line, waiter)
+      this.#park(line, gate)
+    }
+    for (const gate of line.gates) this.#touch(gate)
+  }
+
+  /** Lets the head of a line wait at another gate, or at all of them when it has moved too often. */
+  #move(head: Waiter, gate: Gate): void {
+    const { line } = head
+    this.#unpark(line, head)
+    if (!(gate.state instanceof PauseState)) head.moves++
+    if (head.moves >= MOVES_MAX) this.#pin(head)
+    else this.#park(line, gate)
+  }
+
+  #park(line: Line, gate: Gate): void {
+    gate.queue ??= new FairQueue(gate.node)
+    gate.queue.add(line)
+    line.gates = [gate]
+    this.#touch(gate)
+  }
+
+  #pin(head: Waiter): void {
+    const { amounts, path } = head.hold
+    head.line.gates = path.gates.filter((_, index) => amounts[index]! > 0)
+    for (const gate of head.line.gates) {
+      gate.pinned ??= []
+      const place = gate.pinned.findIndex((other) => other.hold.arrival > head.hold.arrival)
+      gate.pinned.splice(place === -1 ? gate.pinned.length : place, 0, head)
+      this.#touch(gate)
+    }
+  }
+
+  #unpark(line: Line, head: Waiter): void {
+    for (const gate of line.gates) {
+      if (line.flow !== undefined) {
+        gate.queue!.remove(line)
+        if (gate.queue!.size === 0) gate.queue = undefined
+      } else {
+        gate.pinned = gate.pinned!.filter((other) => other !== head)
+        if (gate.pinned.length === 0) gate.pinned = undefined
+      }
+      this.#touch(gate)
+    }
+    line.gates = []
+  }
+
+  /** Gives a budget the gates of its ledger and lets everyone who waits for it, or inside it, start anew there. */
+  #rebuild(node: BudgetNode, now: number): void {
+    for (const line of node.lines) this.#unpark(line, line.head!)
+    node.rebuildGates()
+    this.#edition++
+    for (const line of node.lines) {
+      for (const waiter of line.waiters()) waiter.hold.follow(this.path(line.node))
+      for (const waiter of line.waiters()) this.#noteWaiting(waiter.hold)
+      this.#restart(line, now)
+    }
+  }
+
+  /** Lets in, fails or parks the waiters of a line that is parked nowhere. */
+  #restart(line: Line, now: number): void {
+    for (const waiter of line.waiters()) {
+      const obstacle = this.#obstacle(waiter.hold, now)
+      if (obstacle === undefined && waiter === line.head) this.#admit(waiter, now)
+      else if (obstacle?.at === NEVER) this.#end(waiter, Effect.fail(refusal(obstacle, now)))
+    }
+    if (line.head === undefined) return
+    const obstacle = this.#obstacle(line.head.hold, now)
+    this.#park(line, obstacle?.gate ?? line.head.hold.path.gates[0]!)
+  }
+
+  #lineOf(node: BudgetNode): Line {
+    if (node.line !== undefined) return node.line
+    const line = new Line(node)
+    node.line = line
+    for (const around of this.path(node).nodes) around.lines.add(line)
+    return line
+  }
+
+  #touch(gate: Gate): void {
+    if (gate.isDirty) return
+    gate.isDirty = true
+    this.#dirty.push(gate)
+  }
+
+  #alarmOf(gate: Gate): Alarm {
+    return alarm(0, (now) => {
+      this.#touch(gate)
+      this.#run(now)
+    })
+  }
+}
+
+const admissions = new WeakMap<Timeline, Admission>()
+
+// How often a request may have its turn in vain before it keeps its place at all its gates.
+const MOVES_MAX = 4
+
+const alarm = (rank: number, ring: (now: number) => void): Alarm => ({ rank, at: 0, heapIndex: NOT_IN_HEAP, ring })

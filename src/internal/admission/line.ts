@@ -1,0 +1,99 @@
+import type * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type { BudgetError } from "../../BudgetError.ts"
+import type { Alarm } from "../timeline.ts"
+import type { Flow } from "./fairQueue.ts"
+import type { Hold } from "./hold.ts"
+import type { BudgetNode, Gate } from "./node.ts"
+
+/** A request in a line. */
+export class Waiter {
+  readonly line: Line
+  readonly hold: Hold
+  readonly since: number
+  before: Waiter | undefined
+  behind: Waiter | undefined
+  /** How often it had its turn at one gate and found another one closed. */
+  moves = 0
+  /** How often it was overtaken while nobody knew when its own turn would come. */
+  overtaken = 0
+  deadline: Alarm | undefined
+  /** How the waiting ended. */
+  outcome: Effect.Effect<void, BudgetError> | undefined
+  #fiber: Fiber.Fiber<unknown, unknown> | undefined
+  #resume: ((outcome: Effect.Effect<void, BudgetError>) => void) | undefined
+
+  constructor(line: Line, hold: Hold, since: number) {
+    this.line = line
+    this.hold = hold
+    this.since = since
+  }
+
+  /** Suspends a fiber until the waiting ends. */
+  await(fiber: Fiber.Fiber<unknown, unknown>, resume: (outcome: Effect.Effect<void, BudgetError>) => void): void {
+    if (this.outcome !== undefined) return resume(this.outcome)
+    this.#fiber = fiber
+    this.#resume = resume
+  }
+
+  /** Ends the waiting. The fiber goes on later: who settles must not run what it lets in. */
+  end(outcome: Effect.Effect<void, BudgetError>): void {
+    this.outcome = outcome
+    const resume = this.#resume
+    if (resume !== undefined) this.#fiber!.currentDispatcher.scheduleTask(() => resume(outcome), 0)
+  }
+}
+
+/** Those who wait for one budget: by priority, then in order of arrival. Its head waits at a gate, or at several. */
+export class Line {
+  readonly node: BudgetNode
+  size = 0
+  head: Waiter | undefined
+  /** Where the head waits: at one gate, or, when it is pinned, at all that it has to pass. */
+  gates: ReadonlyArray<Gate> = []
+  /** Its place in the fair queue of its gate, unless the head is pinned. */
+  flow: Flow | undefined
+  #tail: Waiter | undefined
+
+  constructor(node: BudgetNode) {
+    this.node = node
+  }
+
+  /** Puts a request behind all that go before it. */
+  join(hold: Hold, now: number): Waiter {
+    const waiter = new Waiter(this, hold, now)
+    const before = this.#placeFor(hold)
+    const behind = before === undefined ? this.head : before.behind
+    waiter.before = before
+    waiter.behind = behind
+    if (before === undefined) this.head = waiter
+    else before.behind = waiter
+    if (behind === undefined) this.#tail = waiter
+    else behind.before = waiter
+    this.size++
+    return waiter
+  }
+
+  leave(waiter: Waiter): void {
+    const { before, behind } = waiter
+    if (before === undefined) this.head = behind
+    else before.behind = behind
+    if (behind === undefined) this.#tail = before
+    else behind.before = before
+    this.size--
+  }
+
+  /** Everyone in the line, from its head on. */
+  *waiters(): Generator<Waiter, void> {
+    for (let waiter = this.head; waiter !== undefined; waiter = waiter.behind) yield waiter
+  }
+
+  /** The last one that goes before a request. Looked for from the end that is likely to be nearer. */
+  #placeFor(hold: Hold): Waiter | undefined {
+    let place = this.#tail
+    if (place === undefined || !hold.isBefore(place.hold)) return place
+    place = undefined
+    for (let next = this.head; next !== undefined && !hold.isBefore(next.hold); next = next.behind) place = next
+    return place
+  }
+}

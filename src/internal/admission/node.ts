@@ -1,0 +1,99 @@
+import type { BudgetEvent } from "../../BudgetEvent.ts"
+import type { Ledger } from "../ledger.ts"
+import type { LimitState } from "../limit/state.ts"
+import type { Alarm } from "../timeline.ts"
+import type { FairQueue } from "./fairQueue.ts"
+import type { Line, Waiter } from "./line.ts"
+
+/** One limit of a budget, and who waits at it. */
+export class Gate {
+  readonly node: BudgetNode
+  readonly state: LimitState
+  /** The lines whose head waits here, in fair order. */
+  queue: FairQueue | undefined
+  /** The heads that keep their place at all their gates at once, the oldest first. */
+  pinned: Array<Waiter> | undefined
+  alarm: Alarm | undefined
+  /** Whether something has changed here that may let a waiter in. */
+  isDirty = false
+  /** At least the largest amount that anybody waits for under this gate. Kept for caps. */
+  largestWaiting = 0
+
+  constructor(node: BudgetNode, state: LimitState) {
+    this.node = node
+    this.state = state
+  }
+
+  get isContended(): boolean {
+    return this.queue !== undefined || this.pinned !== undefined
+  }
+
+  /** Whose turn it is. */
+  get head(): Waiter | undefined {
+    return this.pinned?.[0] ?? this.queue?.first?.head
+  }
+}
+
+/** A budget in the tree of budgets: its counters, its gates, and the line of those who wait for it. */
+export class BudgetNode {
+  readonly name: string
+  /** Its share where it competes with others for a limit that they have in common. */
+  readonly weight: number
+  readonly within: ReadonlyArray<BudgetNode>
+  readonly ledger: Ledger
+  gates: ReadonlyArray<Gate>
+  line: Line | undefined
+  /** The lines of this budget and of those inside it. */
+  readonly lines = new Set<Line>()
+  /** Who is told what happens here. Absent while nobody listens. */
+  listeners: Set<(event: BudgetEvent) => void> | undefined
+  #path: Path | undefined
+  #pathEdition = 0
+
+  constructor(name: string, weight: number, within: ReadonlyArray<BudgetNode>, ledger: Ledger) {
+    this.name = name
+    this.weight = weight
+    this.within = within
+    this.ledger = ledger
+    this.gates = statesOf(ledger).map((state) => new Gate(this, state))
+  }
+
+  /** Everything that a reservation of this budget has to pass. An edition is valid until any budget changes its gates. */
+  path(edition: number): Path {
+    if (this.#path === undefined || this.#pathEdition !== edition) {
+      const nodes = [...new Set(this.#upwards())]
+      this.#path = { nodes, gates: nodes.flatMap((node) => node.gates) }
+      this.#pathEdition = edition
+    }
+    return this.#path
+  }
+
+  /** Puts a gate before each state of the ledger, keeping those that are there. */
+  rebuildGates(): void {
+    const known = new Map(this.gates.map((gate) => [gate.state, gate]))
+    this.gates = statesOf(this.ledger).map((state) => known.get(state) ?? new Gate(this, state))
+  }
+
+  /** The budgets from the one directly inside `ancestor` down to this one. */
+  chainFrom(ancestor: BudgetNode): ReadonlyArray<BudgetNode> | undefined {
+    if (this === ancestor) return []
+    for (const outer of this.within) {
+      const chain = outer.chainFrom(ancestor)
+      if (chain !== undefined) return [...chain, this]
+    }
+    return undefined
+  }
+
+  #upwards(): ReadonlyArray<BudgetNode> {
+    return [this, ...this.within.flatMap((outer) => outer.#upwards())]
+  }
+}
+
+/** A budget and all budgets around it, with the gates of all of them. */
+export interface Path {
+  readonly nodes: ReadonlyArray<BudgetNode>
+  readonly gates: ReadonlyArray<Gate>
+}
+
+const statesOf = (ledger: Ledger): ReadonlyArray<LimitState> =>
+  ledger.pause === undefined ? ledger.states : [ledger.pause, ...ledger.states]

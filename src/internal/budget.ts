@@ -1,0 +1,212 @@
+import * as DateTime from "effect/DateTime"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type * as Budget from "../Budget.ts"
+import * as BudgetError from "../BudgetError.ts"
+import type { BudgetEvent } from "../BudgetEvent.ts"
+import type * as Limit from "../Limit.ts"
+import type { Reservation } from "../Reservation.ts"
+import type * as Usage from "../Usage.ts"
+import { acquire, type Manner } from "./acquire.ts"
+import { Admission } from "./admission/admission.ts"
+import { type Hold, measure, problemWith } from "./admission/hold.ts"
+import { BudgetNode } from "./admission/node.ts"
+import { events, isHeard, tell } from "./events.ts"
+import { Ledger } from "./ledger.ts"
+import { commit, reservation, settleAtEnd } from "./settlement.ts"
+
+/** A budget over a ledger: the shell of effects around the admission. */
+class BudgetImpl implements Budget.Budget {
+  readonly name: string
+  readonly admission: Admission
+  readonly node: BudgetNode
+  readonly #onFailure: Budget.OnFailure
+
+  constructor(admission: Admission, node: BudgetNode, onFailure: Budget.OnFailure) {
+    this.name = node.name
+    this.admission = admission
+    this.node = node
+    this.#onFailure = onFailure
+  }
+
+  reserve(
+    estimate: Usage.Usage,
+    options?: Budget.ReserveOptions
+  ): Effect.Effect<Reservation, BudgetError.BudgetError, Scope.Scope> {
+    const manner = mannerOf(options)
+    const onFailure = options?.onFailure ?? this.#onFailure
+    const { admission, node } = this
+    return Effect.uninterruptibleMask((restore) => {
+      const acquired = acquire(admission, node, estimate, manner, restore)
+      return Effect.flatMap(Effect.isEffect(acquired) ? acquired : Effect.succeed(acquired), (hold) =>
+        Effect.flatMap(Effect.scope, (scope) =>
+          Effect.as(
+            Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))),
+            reservation(admission, hold)
+          )
+        )
+      )
+    })
+  }
+
+  tryReserve(
+    estimate: Usage.Usage,
+    options?: Pick<Budget.ReserveOptions, "onFailure">
+  ): Effect.Effect<Reservation, BudgetError.BudgetError, Scope.Scope> {
+    return this.reserve(estimate, { ...options, maxWait: 0 })
+  }
+
+  withReservation<A, E, R>(
+    estimate: Usage.Usage,
+    body: (reservation: Reservation) => Effect.Effect<A, E, R>,
+    options?: Budget.ReserveOptions
+  ): Effect.Effect<A, E | BudgetError.BudgetError, R> {
+    const { admission } = this
+    const onFailure = options?.onFailure ?? this.#onFailure
+    return this.#use(
+      estimate,
+      mannerOf(options),
+      (hold) => Effect.suspend(() => body(reservation(admission, hold))),
+      (hold, exit) => {
+        settleAtEnd(admission, hold, exit, onFailure)
+        return Effect.void
+      }
+    )
+  }
+
+  spend<A>(
+    options: Budget.SpendOptions | Budget.SpendActualOptions<A>
+  ): <E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError.BudgetError, R> {
+    const { admission } = this
+    const { actual, estimate } = options
+    const manner = mannerOf(options)
+    const onFailure = options.onFailure ?? this.#onFailure
+    return <E, R>(self: Effect.Effect<A, E, R>) =>
+      this.#use<A, E, R>(
+        estimate,
+        manner,
+        () => self,
+        (hold, exit) => {
+          if (actual !== undefined && exit._tag === "Success") return commit(admission, hold, () => actual(exit.value))
+          settleAtEnd(admission, hold, exit, onFailure)
+          return Effect.void
+        }
+      )
+  }
+
+  charge(usage: Usage.Usage): Effect.Effect<void, BudgetError.BudgetError> {
+    return Effect.suspend(() => {
+      const path = this.admission.path(this.node)
+      const amounts = measure(path, usage)
+      const problem = problemWith(path, usage, amounts)
+      if (problem !== undefined) {
+        return Effect.fail(BudgetError.make(new BudgetError.InvalidUsage({ budget: this.name, problem })))
+      }
+      this.admission.charge(path, usage, amounts)
+      if (isHeard(path)) tell(path, { _tag: "Charged", budget: this.name, usage })
+      return Effect.void
+    })
+  }
+
+  get snapshot(): Effect.Effect<Budget.Snapshot> {
+    return Effect.sync(() => snapshotOf(this.node, this.admission))
+  }
+
+  get events(): Stream.Stream<BudgetEvent> {
+    return events(this.node)
+  }
+
+  pauseUntil(instant: DateTime.DateTime.Input): Effect.Effect<void> {
+    return Effect.sync(() => {
+      const { timeline } = this.admission
+      this.admission.pause(this.node, DateTime.makeUnsafe(instant).epochMilliseconds + timeline.wallOffset)
+    })
+  }
+
+  updateLimits(limits: ReadonlyArray<Limit.Limit>): Effect.Effect<void> {
+    return Effect.sync(() => this.admission.update(this.node, limits))
+  }
+
+  /** Runs a body while a hold is open. Nothing can come between the taking, the body and the settling. */
+  #use<A, E, R>(
+    estimate: Usage.Usage,
+    manner: Manner,
+    body: (hold: Hold) => Effect.Effect<A, E, R>,
+    settle: (hold: Hold, exit: Exit.Exit<A, E>) => Effect.Effect<void>
+  ): Effect.Effect<A, E | BudgetError.BudgetError, R> {
+    const { admission, node } = this
+    return Effect.uninterruptibleMask((restore) => {
+      const run = (hold: Hold) => Effect.onExit(restore(body(hold)), (exit) => settle(hold, exit))
+      const acquired = acquire(admission, node, estimate, manner, restore)
+      return Effect.isEffect(acquired) ? Effect.flatMap(acquired, run) : run(acquired)
+    })
+  }
+}
+
+/** Makes a budget whose counters live as long as its scope. */
+export const make = (options: Parameters<typeof Budget.make>[0]): Effect.Effect<Budget.Budget, never, Scope.Scope> =>
+  Effect.flatMap(Admission.current, (admission) =>
+    makeOver(new Ledger(options.limits, () => admission.timeline.wallOffset), options)
+  )
+
+/** Makes a budget over counters that may outlive it. */
+export const makeOver = Effect.fnUntraced(function* (
+  ledger: Ledger,
+  options: Omit<Parameters<typeof Budget.make>[0], "limits">
+) {
+  const admission = yield* Admission.current
+  const { name, weight = 1, within = [] } = options
+  if (!(weight > 0 && Number.isFinite(weight))) {
+    throw new RangeError(`Budget "${name}": weight must be a positive number, got ${weight}`)
+  }
+  const outer = within.map((budget) => implementationOf(name, budget))
+  if (outer.some((budget) => budget.admission !== admission)) {
+    throw new RangeError(`Budget "${name}": it and the budgets it is within must be made under the same Clock`)
+  }
+  const node = new BudgetNode(
+    name,
+    weight,
+    outer.map((budget) => budget.node),
+    ledger
+  )
+  yield* Effect.addFinalizer(() => Effect.sync(() => admission.close(node)))
+  return new BudgetImpl(admission, node, options.onFailure ?? "release")
+})
+
+const implementationOf = (name: string, budget: Budget.Budget): BudgetImpl => {
+  if (budget instanceof BudgetImpl) return budget
+  throw new RangeError(`Budget "${name}": within takes budgets made by Budget.make or Budget.Service`)
+}
+
+const mannerOf = (options: Budget.ReserveOptions | undefined): Manner =>
+  options === undefined
+    ? patient
+    : {
+        maxWaitMillis: options.maxWait === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(options.maxWait),
+        priority: options.priority ?? 0,
+        onWait: options.onWait
+      }
+
+const patient: Manner = { maxWaitMillis: Number.POSITIVE_INFINITY, priority: 0, onWait: undefined }
+
+const snapshotOf = (node: BudgetNode, { timeline }: Admission): Budget.Snapshot => {
+  const now = timeline.now()
+  const { ledger } = node
+  return {
+    name: node.name,
+    limits: ledger.states.flatMap((state) => {
+      const { limit, reserved } = state
+      if (limit._tag === "Pause") return []
+      const used = state.used(now)
+      return [{ limit, used, reserved, available: Math.max(0, limit.max - used) }]
+    }),
+    open: ledger.open,
+    waiting: [...node.lines].reduce((sum, line) => sum + line.size, 0),
+    spent: ledger.spent,
+    pausedUntil:
+      ledger.pause === undefined || ledger.pause.until <= now ? undefined : ledger.pause.until - timeline.wallOffset
+  }
+}

@@ -1,0 +1,41 @@
+import * as Effect from "effect/Effect"
+import * as Queue from "effect/Queue"
+import * as Stream from "effect/Stream"
+import type { BudgetEvent } from "../BudgetEvent.ts"
+import type { BudgetNode, Path } from "./admission/node.ts"
+
+/** Whether anybody listens to a budget of a path, so that its events are worth making. */
+export const isHeard = (path: Path): boolean => {
+  for (const node of path.nodes) if (node.listeners !== undefined) return true
+  return false
+}
+
+/** Tells what has happened to everyone who listens to a budget of a path. */
+export const tell = (path: Path, event: BudgetEvent): void => {
+  for (const node of path.nodes) {
+    for (const listener of node.listeners ?? []) listener(event)
+  }
+}
+
+/** The events of a budget from now on. A listener that is too slow loses the oldest ones and slows nobody down. */
+export const events = (node: BudgetNode): Stream.Stream<BudgetEvent> =>
+  Stream.callback<BudgetEvent>(
+    (queue) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          const listener = (event: BudgetEvent): void => void Queue.offerUnsafe(queue, event)
+          node.listeners ??= new Set()
+          node.listeners.add(listener)
+          return listener
+        }),
+        (listener) =>
+          Effect.sync(() => {
+            node.listeners?.delete(listener)
+            if (node.listeners?.size === 0) node.listeners = undefined
+          })
+      ),
+    { bufferSize: LAG_MAX, strategy: "sliding" }
+  )
+
+// How many events a listener may lag behind.
+const LAG_MAX = 4_096

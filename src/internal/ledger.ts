@@ -1,0 +1,70 @@
+import type * as Limit from "../Limit.ts"
+import * as Usage from "../Usage.ts"
+import { PauseState } from "./limit/pause.ts"
+import { start } from "./limit/start.ts"
+import type { LimitState } from "./limit/state.ts"
+
+/** The counters of one budget: the state of each of its limits, what was spent and how much is open. */
+export class Ledger {
+  states: ReadonlyArray<LimitState>
+  /** Present from the first pause on. */
+  pause: PauseState | undefined
+  /** Reservations that are not settled yet. */
+  open = 0
+  /** The sum of everything that was settled or charged. */
+  spent: Usage.Usage = Usage.zero
+  readonly #wallOffset: () => number
+
+  constructor(limits: ReadonlyArray<Limit.Limit>, wallOffset: () => number) {
+    this.#wallOffset = wallOffset
+    this.states = named(limits).map((limit) => start(limit, wallOffset))
+  }
+
+  settle(actual: Usage.Usage): void {
+    this.open--
+    this.spent = Usage.add(this.spent, actual)
+  }
+
+  charge(usage: Usage.Usage): void {
+    this.spent = Usage.add(this.spent, usage)
+  }
+
+  /** Admits nothing before an instant. An instant that is over ends the pause, an earlier one does not shorten it. */
+  pauseUntil(until: number, now: number): void {
+    this.pause ??= new PauseState()
+    this.pause.until = until <= now ? until : Math.max(until, this.pause.until)
+  }
+
+  /** Puts other limits in place. One with a known name keeps its counters, a new one starts unused. */
+  update(limits: ReadonlyArray<Limit.Limit>): void {
+    const known = new Map(this.states.map((state) => [state.limit.name, state]))
+    this.states = named(limits).map((limit) => {
+      const state = known.get(limit.name)
+      if (state === undefined || !isSameRule(state.limit, limit)) return start(limit, this.#wallOffset)
+      state.update(limit)
+      return state
+    })
+  }
+
+  /** Whether forgetting this ledger would lose nothing. */
+  isUnused(now: number): boolean {
+    const isPaused = this.pause !== undefined && !this.pause.isUnused(now)
+    return this.open === 0 && !isPaused && this.states.every((state) => state.isUnused(now))
+  }
+}
+
+const named = (limits: ReadonlyArray<Limit.Limit>): ReadonlyArray<Limit.Limit> => {
+  const names = new Set<string>()
+  for (const { name } of limits) {
+    if (names.has(name)) throw new RangeError(`Budget: two limits are named "${name}"; give one of them another name`)
+    names.add(name)
+  }
+  return limits
+}
+
+/** Whether the counters of one rule make sense for the other. Its maximum and its period may differ. */
+const isSameRule = (a: LimitState["limit"], b: Limit.Limit): boolean =>
+  a._tag === b._tag && a.meter === b.meter && chargeAt(a) === chargeAt(b)
+
+const chargeAt = (limit: LimitState["limit"]): Limit.ChargeAt | undefined =>
+  "chargeAt" in limit ? limit.chargeAt : undefined
