@@ -392,8 +392,8 @@ export const Service =
         Layer.effect(tag, Effect.flatMap(refuseNonsense(config), makeWith)),
       within,
       options,
-      reserve: (estimate: Usage.Usage, options?: ReserveOptions) =>
-        tag.use((budget) => budget.reserve(estimate, options)),
+      reserve: (estimate: Usage.Usage, manner?: ReserveOptions) =>
+        tag.use((budget) => budget.reserve(estimate, manner)),
       tryReserve: (estimate: Usage.Usage, options?: Pick<ReserveOptions, "onFailure">) =>
         tag.use((budget) => budget.tryReserve(estimate, options)),
       withReservation: <A, E, R>(

@@ -279,8 +279,6 @@ export const tokenBucket = (
   }
 }
 
-const reservations: Meter.Meter = Meter.make("reservations", () => 1)
-
 /**
  * At most `max` reservations open at once.
  *
@@ -300,7 +298,7 @@ const reservations: Meter.Meter = Meter.make("reservations", () => 1)
 export const concurrency = (max: number, options?: Options): Concurrency => ({
   _tag: "Concurrency",
   name: options?.name ?? "concurrency",
-  ...metered("Limit.concurrency", reservations, max)
+  ...metered("Limit.concurrency", Meter.reservations, max)
 })
 
 const metered = (where: string, input: Meter.Input, max: number): Pick<Named, "meter" | "max"> => {

@@ -112,7 +112,15 @@ export const outputTokens: Meter = make("outputTokens", (usage) => usage.outputT
  */
 export const usd: Meter = { name: "usd", scale: Usage.nanoUsdPerUsd, measure: (usage) => usage.costNanoUsd }
 
-const builtIn: Readonly<Record<Name, Meter>> = {
+/**
+ * Counts every reservation as one, whatever it uses: what `Limit.concurrency` counts.
+ *
+ * @category meters
+ * @since 0.1.0
+ */
+export const reservations: Meter = make("reservations", () => 1)
+
+const named: Readonly<Record<Name, Meter>> = {
   requests,
   tokens,
   inputTokens,
@@ -120,6 +128,14 @@ const builtIn: Readonly<Record<Name, Meter>> = {
   outputTokens,
   usd
 }
+
+/**
+ * Whether a meter is one of those of this module. They measure an amount of every valid usage.
+ *
+ * @category validation
+ * @since 0.1.0
+ */
+export const isBuiltIn = (meter: Meter): boolean => meter === reservations || Object.values(named).includes(meter)
 
 /**
  * Resolves a built-in meter by its name; a meter of one's own is returned as it is.
@@ -131,8 +147,8 @@ const builtIn: Readonly<Record<Name, Meter>> = {
  */
 export const fromInput = (input: Input): Meter => {
   if (typeof input !== "string") return input
-  if (Object.hasOwn(builtIn, input)) return builtIn[input]
-  throw new RangeError(`Meter: unknown meter "${String(input)}", expected one of ${Object.keys(builtIn).join(", ")}`)
+  if (Object.hasOwn(named, input)) return named[input]
+  throw new RangeError(`Meter: unknown meter "${String(input)}", expected one of ${Object.keys(named).join(", ")}`)
 }
 
 /**

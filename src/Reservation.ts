@@ -48,11 +48,11 @@ export interface Reservation {
    * Settles with what was really used. The difference goes back at once; what exceeds the estimate counts from now,
    * also above a limit's maximum. When `actual` makes no sense, the estimate is charged and an event says so.
    */
-  readonly commit: (actual: Usage.Usage) => Effect.Effect<void>
+  commit(actual: Usage.Usage): Effect.Effect<void>
 
   /** Settles without charging anything. */
   readonly release: Effect.Effect<void>
 
   /** Notes the usage so far of a call that still runs, such as a stream. The last note counts if the call is cut. */
-  readonly record: (partial: Usage.Usage) => Effect.Effect<void>
+  record(partial: Usage.Usage): Effect.Effect<void>
 }

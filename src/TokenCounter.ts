@@ -162,7 +162,7 @@ export class EncodingNotFound extends Schema.TaggedError<EncodingNotFound>()("En
  *   ])
  * })
  *
- * await Effect.runPromise(Effect.provide(program, TokenCounter.layerModel("gpt-4o-mini"))) // => 24
+ * await Effect.runPromise(Effect.provide(program, TokenCounter.layerModel("gpt-4o-mini"))) // => 23
  * ```
  *
  * @category services
@@ -226,7 +226,7 @@ export const make = (count: (text: string) => Effect.Effect<number>): TokenCount
  * )
  * const program = TokenCounter.TokenCounter.use((counter) => counter.count("Hello, world!"))
  *
- * await Effect.runPromise(Effect.provide(program, layer)) // => 4
+ * await Effect.runPromise(Effect.provide(program, layer)) // => 5
  * ```
  *
  * @category layers
@@ -247,10 +247,12 @@ export const layerModel = (model: string): Layer.Layer<TokenCounter, EncodingNot
  * **Details**
  *
  * The count is js-tiktoken's own, exactly, with one exception: a run of more than 16,384 characters without any place
- * to divide it (of one character, or of letters without a space) is counted in stretches of that length, which adds at
- * most a few tokens for each. Time grows with the length of the text and no faster: about 0.2 seconds per MB, and less than a
- * second for a million characters in one run. Texts of more than 16,384 characters let other fibers run in between and
- * can be interrupted.
+ * to divide it (of one character, or of letters without a space) is counted in stretches of that length, which may
+ * change the count by up to three tokens for each. For a million of `a`, of spaces or of `漢` it changes nothing.
+ *
+ * Time grows with the length of the text and no faster: about 0.3 seconds per MB, half of what js-tiktoken takes, and
+ * 0.3 to 0.8 seconds for a million of one character. Longer texts than 16,384 characters let other fibers run in
+ * between, and counting them can be interrupted. Loading takes about 0.15 seconds, once.
  *
  * **Example**
  *
@@ -276,7 +278,18 @@ export const layerEncoding = (name: Encoding): Layer.Layer<TokenCounter> =>
   )
 
 /**
- * Counts with {@link estimate}.
+ * Counts with {@link estimate}: for models whose encoding is unknown, and where tables are too large.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { TokenCounter } from "effect-budget"
+ *
+ * const program = TokenCounter.TokenCounter.use((counter) => counter.count("Hello, world!"))
+ *
+ * await Effect.runPromise(Effect.provide(program, TokenCounter.layerHeuristic)) // => 5
+ * ```
  *
  * @category layers
  * @since 0.1.0
@@ -286,7 +299,33 @@ export const layerHeuristic: Layer.Layer<TokenCounter> = Layer.sync(TokenCounter
 )
 
 /**
- * Estimates the tokens of a text without tables, at about 80 MB per second.
+ * Estimates the tokens of a text from its characters alone: no tables, any language, about 80 MB per second.
+ *
+ * **Details**
+ *
+ * It is fitted to o200k_base and leans to the upper side. Measured against it:
+ *
+ * - English READMEs of 58 packages: 16 % above in total, between 4 % below and 35 % above for each;
+ * - TypeScript and JavaScript: 16 % above; JSON: from 4 % below to 18 % above;
+ * - Chinese, Japanese and Korean: from equal to 45 % above; Russian, Greek, Arabic, Hebrew, Hindi, Thai, Vietnamese: up
+ *   to 65 % above for prose, less for translations of programs;
+ * - European languages in Latin letters: from 15 % below to 25 % above. Rarer ones, such as Welsh, Xhosa or Kinyarwanda,
+ *   are up to 30 % below, for nothing in their letters tells them from English;
+ * - random base64 and random punctuation: 30 % below.
+ *
+ * **Gotchas**
+ *
+ * The older cl100k_base takes about twice as many tokens for scripts other than Latin: there the estimate is up to half
+ * too low (Greek, Hindi), where {@link layerEncoding} is exact. Tokenizers of other providers were not measured.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { TokenCounter } from "effect-budget"
+ *
+ * TokenCounter.estimate("Hello, world!") // => 5
+ * TokenCounter.estimate("予算とは約束です。") // => 9
+ * ```
  *
  * @category estimating
  * @since 0.1.0

@@ -142,7 +142,7 @@ export const add = (self: Usage, that: Usage): Usage => ({
 })
 
 /**
- * Whether every field is a non-negative safe integer and no part is larger than its total.
+ * Whether every field and the sum of all tokens are non-negative safe integers, and no part exceeds its total.
  *
  * @category validation
  * @since 0.1.0
@@ -155,6 +155,7 @@ export const isValid = (usage: Usage): boolean =>
   isAmount(usage.outputTokens) &&
   isAmount(usage.reasoningTokens) &&
   isAmount(usage.costNanoUsd) &&
+  isAmount(usage.inputTokens + usage.outputTokens) &&
   usage.cacheReadTokens + usage.cacheWriteTokens <= usage.inputTokens &&
   usage.reasoningTokens <= usage.outputTokens
 
@@ -180,6 +181,8 @@ export const problem = (usage: Usage): string | undefined => {
   if (usage.reasoningTokens > usage.outputTokens) {
     return `reasoningTokens (${usage.reasoningTokens}) must not exceed outputTokens (${usage.outputTokens})`
   }
+  const tokens = usage.inputTokens + usage.outputTokens
+  if (!isAmount(tokens)) return `inputTokens + outputTokens must be a safe integer, got ${tokens}`
   const cached = usage.cacheReadTokens + usage.cacheWriteTokens
   return `cacheReadTokens + cacheWriteTokens (${cached}) must not exceed inputTokens (${usage.inputTokens})`
 }

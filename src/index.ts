@@ -16,5 +16,7 @@ export * as Limit from "./Limit.ts"
 export * as Meter from "./Meter.ts"
 /** A held estimate. */
 export * as Reservation from "./Reservation.ts"
+/** Counts the tokens of texts and chat messages. */
+export * as TokenCounter from "./TokenCounter.ts"
 /** What one call consumes. */
 export * as Usage from "./Usage.ts"

@@ -10,13 +10,13 @@ import type { BudgetEvent } from "../BudgetEvent.ts"
 import type * as Limit from "../Limit.ts"
 import type { Reservation } from "../Reservation.ts"
 import type * as Usage from "../Usage.ts"
-import { acquire, type Manner } from "./acquire.ts"
 import { Admission } from "./admission/admission.ts"
-import { type Hold, measure, problemWith } from "./admission/hold.ts"
+import { type Hold, problemWith } from "./admission/hold.ts"
 import { BudgetNode } from "./admission/node.ts"
+import { enter, type Manner } from "./enter.ts"
 import { events, isHeard, tell } from "./events.ts"
 import { Ledger } from "./ledger.ts"
-import { commit, reservation, settleAtEnd } from "./settlement.ts"
+import { commitResult, OpenReservation, settleAtEnd } from "./settlement.ts"
 
 /** A budget over a ledger: the shell of effects around the admission. */
 class BudgetImpl implements Budget.Budget {
@@ -39,17 +39,21 @@ class BudgetImpl implements Budget.Budget {
     const manner = mannerOf(options)
     const onFailure = options?.onFailure ?? this.#onFailure
     const { admission, node } = this
-    return Effect.uninterruptibleMask((restore) => {
-      const acquired = acquire(admission, node, estimate, manner, restore)
-      return Effect.flatMap(Effect.isEffect(acquired) ? acquired : Effect.succeed(acquired), (hold) =>
-        Effect.flatMap(Effect.scope, (scope) =>
-          Effect.as(
-            Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))),
-            reservation(admission, hold)
-          )
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.scope, (scope) => {
+        const hold = admission.ask(node, estimate, manner.priority)
+        const entering = enter(admission, hold, manner)
+        const settleLater = Scope.addFinalizerExit(scope, (exit) =>
+          Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))
         )
-      )
-    })
+        if (entering === undefined) return Effect.as(settleLater, new OpenReservation(admission, hold))
+        // An interruption can still replace the success of a waiting that has ended.
+        const entered = Effect.onExit(restore(entering), (exit) =>
+          exit._tag === "Success" ? Effect.void : Effect.sync(() => settleAtEnd(admission, hold, exit, "release"))
+        )
+        return Effect.flatMap(entered, () => Effect.as(settleLater, new OpenReservation(admission, hold)))
+      })
+    )
   }
 
   tryReserve(
@@ -69,7 +73,7 @@ class BudgetImpl implements Budget.Budget {
     return this.#use(
       estimate,
       mannerOf(options),
-      (hold) => Effect.suspend(() => body(reservation(admission, hold))),
+      (hold) => body(new OpenReservation(admission, hold)),
       (hold, exit) => {
         settleAtEnd(admission, hold, exit, onFailure)
         return Effect.void
@@ -90,7 +94,7 @@ class BudgetImpl implements Budget.Budget {
         manner,
         () => self,
         (hold, exit) => {
-          if (actual !== undefined && exit._tag === "Success") return commit(admission, hold, () => actual(exit.value))
+          if (actual !== undefined && exit._tag === "Success") return commitResult(admission, hold, actual, exit.value)
           settleAtEnd(admission, hold, exit, onFailure)
           return Effect.void
         }
@@ -100,12 +104,11 @@ class BudgetImpl implements Budget.Budget {
   charge(usage: Usage.Usage): Effect.Effect<void, BudgetError.BudgetError> {
     return Effect.suspend(() => {
       const path = this.admission.path(this.node)
-      const amounts = measure(path, usage)
-      const problem = problemWith(path, usage, amounts)
+      const problem = problemWith(path, usage)
       if (problem !== undefined) {
         return Effect.fail(BudgetError.make(new BudgetError.InvalidUsage({ budget: this.name, problem })))
       }
-      this.admission.charge(path, usage, amounts)
+      this.admission.charge(path, usage)
       if (isHeard(path)) tell(path, { _tag: "Charged", budget: this.name, usage })
       return Effect.void
     })
@@ -130,18 +133,23 @@ class BudgetImpl implements Budget.Budget {
     return Effect.sync(() => this.admission.update(this.node, limits))
   }
 
-  /** Runs a body while a hold is open. Nothing can come between the taking, the body and the settling. */
+  /** Runs a body while a hold is open. The settlement is in place before anything is taken. */
   #use<A, E, R>(
     estimate: Usage.Usage,
     manner: Manner,
     body: (hold: Hold) => Effect.Effect<A, E, R>,
-    settle: (hold: Hold, exit: Exit.Exit<A, E>) => Effect.Effect<void>
+    settle: (hold: Hold, exit: Exit.Exit<A, E | BudgetError.BudgetError>) => Effect.Effect<void>
   ): Effect.Effect<A, E | BudgetError.BudgetError, R> {
     const { admission, node } = this
-    return Effect.uninterruptibleMask((restore) => {
-      const run = (hold: Hold) => Effect.onExit(restore(body(hold)), (exit) => settle(hold, exit))
-      const acquired = acquire(admission, node, estimate, manner, restore)
-      return Effect.isEffect(acquired) ? Effect.flatMap(acquired, run) : run(acquired)
+    return Effect.suspend(() => {
+      const hold = admission.ask(node, estimate, manner.priority)
+      return Effect.onExit(
+        Effect.suspend(() => {
+          const entering = enter(admission, hold, manner)
+          return entering === undefined ? body(hold) : Effect.flatMap(entering, () => body(hold))
+        }),
+        (exit) => (hold.status === "open" ? settle(hold, exit) : Effect.void)
+      )
     })
   }
 }
@@ -205,7 +213,7 @@ const snapshotOf = (node: BudgetNode, { timeline }: Admission): Budget.Snapshot 
     }),
     open: ledger.open,
     waiting: [...node.lines].reduce((sum, line) => sum + line.size, 0),
-    spent: ledger.spent,
+    spent: { ...ledger.spent },
     pausedUntil:
       ledger.pause === undefined || ledger.pause.until <= now ? undefined : ledger.pause.until - timeline.wallOffset
   }

@@ -4,6 +4,9 @@ import { PauseState } from "./limit/pause.ts"
 import { start } from "./limit/start.ts"
 import type { LimitState } from "./limit/state.ts"
 
+/** A usage that grows in place. */
+type Tally = { -readonly [Field in keyof Usage.Usage]: number }
+
 /** The counters of one budget: the state of each of its limits, what was spent and how much is open. */
 export class Ledger {
   states: ReadonlyArray<LimitState>
@@ -12,7 +15,7 @@ export class Ledger {
   /** Reservations that are not settled yet. */
   open = 0
   /** The sum of everything that was settled or charged. */
-  spent: Usage.Usage = Usage.zero
+  readonly spent: Tally = { ...Usage.zero }
   readonly #wallOffset: () => number
 
   constructor(limits: ReadonlyArray<Limit.Limit>, wallOffset: () => number) {
@@ -22,11 +25,18 @@ export class Ledger {
 
   settle(actual: Usage.Usage): void {
     this.open--
-    this.spent = Usage.add(this.spent, actual)
+    this.charge(actual)
   }
 
   charge(usage: Usage.Usage): void {
-    this.spent = Usage.add(this.spent, usage)
+    const { spent } = this
+    spent.requests += usage.requests
+    spent.inputTokens += usage.inputTokens
+    spent.cacheReadTokens += usage.cacheReadTokens
+    spent.cacheWriteTokens += usage.cacheWriteTokens
+    spent.outputTokens += usage.outputTokens
+    spent.reasoningTokens += usage.reasoningTokens
+    spent.costNanoUsd += usage.costNanoUsd
   }
 
   /** Admits nothing before an instant. An instant that is over ends the pause, an earlier one does not shorten it. */

@@ -1,11 +1,13 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import type { SettledTwice } from "../BudgetEvent.ts"
+import type * as Limit from "../Limit.ts"
 import type { Reservation } from "../Reservation.ts"
 import * as Usage from "../Usage.ts"
 import type { Admission } from "./admission/admission.ts"
-import { type Hold, measure, problemWith } from "./admission/hold.ts"
+import { type Hold, problemWith } from "./admission/hold.ts"
 import { isHeard, tell } from "./events.ts"
+import type { Pause } from "./limit/pause.ts"
 
 /** What is charged when a call fails or is interrupted and nothing was recorded. */
 export type OnFailure = "release" | "charge"
@@ -19,45 +21,83 @@ export const settleAtEnd = (
 ): void => {
   if (hold.status !== "open") return
   if (exit._tag === "Success") return commitEstimate(admission, hold)
-  if (hold.recorded !== undefined) return commitValid(admission, hold, hold.recorded, measure(hold.path, hold.recorded))
+  if (hold.recorded !== undefined) return commitValid(admission, hold, hold.recorded)
   if (onFailure === "charge") return commitEstimate(admission, hold)
   release(admission, hold)
 }
 
+/** Commits what was used, or the estimate when that makes no sense: then it says so. */
+export const commit = (admission: Admission, hold: Hold, actual: Usage.Usage): Effect.Effect<void> => {
+  const problem = problemWith(hold.path, actual)
+  if (problem !== undefined) return commitUnknown(admission, hold, problem)
+  commitValid(admission, hold, actual)
+  return Effect.void
+}
+
 /**
- * Commits what was used, or the estimate when nobody can tell: then it says so. A call whose result cannot be read was
- * paid for all the same.
+ * Commits what a result says it used. Reading it runs code of the user's, which may throw: a call whose result cannot
+ * be read was paid for all the same, and its result is kept.
  */
-export const commit = (admission: Admission, hold: Hold, actual: () => Usage.Usage): Effect.Effect<void> => {
-  const reading = read(hold, actual)
-  if (reading.problem === undefined) {
-    commitValid(admission, hold, reading.usage, reading.amounts)
-    return Effect.void
+export const commitResult = <A>(
+  admission: Admission,
+  hold: Hold,
+  actual: (value: A) => Usage.Usage,
+  value: A
+): Effect.Effect<void> => {
+  let usage: Usage.Usage
+  try {
+    usage = actual(value)
+  } catch (error) {
+    return commitUnknown(admission, hold, `reading it threw ${String(error)}`)
   }
+  return commit(admission, hold, usage)
+}
+
+const commitUnknown = (admission: Admission, hold: Hold, problem: string): Effect.Effect<void> => {
   commitEstimate(admission, hold)
-  return reportInvalid(hold, reading.problem, "the estimate is charged")
+  return reportInvalid(hold, problem, "the estimate is charged")
 }
 
 /** The reservation that a program holds. */
-export const reservation = (admission: Admission, hold: Hold): Reservation => ({
-  granted: hold.estimate,
-  commit: (actual) =>
-    Effect.suspend(() =>
-      hold.status === "open" ? commit(admission, hold, () => actual) : reportSettledTwice(hold, "commit")
-    ),
-  release: Effect.suspend(() => {
-    if (hold.status !== "open") return reportSettledTwice(hold, "release")
-    release(admission, hold)
-    return Effect.void
-  }),
-  record: (partial) =>
-    Effect.suspend(() => (hold.status === "open" ? record(hold, partial) : reportSettledTwice(hold, "record")))
-})
+export class OpenReservation implements Reservation {
+  readonly #admission: Admission
+  readonly #hold: Hold
+
+  constructor(admission: Admission, hold: Hold) {
+    this.#admission = admission
+    this.#hold = hold
+  }
+
+  get granted(): Usage.Usage {
+    return this.#hold.estimate
+  }
+
+  commit(actual: Usage.Usage): Effect.Effect<void> {
+    return this.#whileOpen("commit", (hold) => commit(this.#admission, hold, actual))
+  }
+
+  get release(): Effect.Effect<void> {
+    return this.#whileOpen("release", (hold) => {
+      release(this.#admission, hold)
+      return Effect.void
+    })
+  }
+
+  record(partial: Usage.Usage): Effect.Effect<void> {
+    return this.#whileOpen("record", (hold) => record(hold, partial))
+  }
+
+  #whileOpen(attempted: SettledTwice["attempted"], f: (hold: Hold) => Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.#hold.status === "open" ? f(this.#hold) : reportSettledTwice(this.#hold, attempted)
+    )
+  }
+}
 
 const record = (hold: Hold, partial: Usage.Usage): Effect.Effect<void> => {
-  const { problem, usage } = read(hold, () => partial)
+  const problem = problemWith(hold.path, partial)
   if (problem === undefined) {
-    hold.recorded = usage
+    hold.recorded = partial
     return Effect.void
   }
   // Something was used. Without a note that makes sense, the estimate is the best guess at how much.
@@ -65,46 +105,28 @@ const record = (hold: Hold, partial: Usage.Usage): Effect.Effect<void> => {
   return reportInvalid(hold, problem, "the note is ignored")
 }
 
-/** What a program reports, as the meters of the path see it. Reading it runs code of the user's, which may throw. */
-const read = (
-  hold: Hold,
-  report: () => Usage.Usage
-): {
-  readonly usage: Usage.Usage
-  readonly amounts: ReadonlyArray<number>
-  readonly problem: string | undefined
-} => {
-  try {
-    const usage = report()
-    const amounts = measure(hold.path, usage)
-    return { usage, amounts, problem: problemWith(hold.path, usage, amounts) }
-  } catch (error) {
-    return { usage: hold.estimate, amounts: hold.amounts, problem: `reading it threw ${String(error)}` }
+const commitEstimate = (admission: Admission, hold: Hold): void => commitValid(admission, hold, hold.estimate)
+
+const commitValid = (admission: Admission, hold: Hold, actual: Usage.Usage): void => {
+  admission.commit(hold, actual)
+  if (!isHeard(hold.path)) return
+  reportSettled(hold, actual)
+  for (const [index, { meter, state }] of hold.path.gates.entries()) {
+    const overrun = meter.measure(actual) - hold.amounts[index]!
+    if (overrun > 0) reportOverran(hold, state.limit, overrun)
   }
-}
-
-const commitEstimate = (admission: Admission, hold: Hold): void =>
-  commitValid(admission, hold, hold.estimate, hold.amounts)
-
-const commitValid = (admission: Admission, hold: Hold, actual: Usage.Usage, amounts: ReadonlyArray<number>): void => {
-  admission.commit(hold, actual, amounts)
-  if (isHeard(hold.path)) reportSettled(hold, actual, amounts)
 }
 
 const release = (admission: Admission, hold: Hold): void => {
   admission.release(hold)
-  if (isHeard(hold.path)) reportSettled(hold, Usage.zero, [])
+  if (isHeard(hold.path)) reportSettled(hold, Usage.zero)
 }
 
-const reportSettled = (hold: Hold, actual: Usage.Usage, amounts: ReadonlyArray<number>): void => {
-  const { estimate, path } = hold
-  const budget = hold.node.name
-  tell(path, { _tag: "Settled", budget, estimate, actual })
-  for (const [index, amount] of amounts.entries()) {
-    const { limit } = path.gates[index]!.state
-    const overrun = amount - hold.amounts[index]!
-    if (overrun > 0 && limit._tag !== "Pause") tell(path, { _tag: "Overran", budget, limit, overrun })
-  }
+const reportSettled = ({ estimate, node, path }: Hold, actual: Usage.Usage): void =>
+  tell(path, { _tag: "Settled", budget: node.name, estimate, actual })
+
+const reportOverran = ({ node, path }: Hold, limit: Limit.Limit | Pause, overrun: number): void => {
+  if (limit._tag !== "Pause") tell(path, { _tag: "Overran", budget: node.name, limit, overrun })
 }
 
 const reportInvalid = (hold: Hold, problem: string, consequence: string): Effect.Effect<void> => {

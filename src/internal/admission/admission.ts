@@ -57,13 +57,14 @@ export class Admission {
     return node.path(this.#edition)
   }
 
-  /** A request of an estimate, with what it measures on its path. */
+  /** A request of an estimate that may be nonsense. */
   ask(node: BudgetNode, estimate: Usage.Usage, priority: number): Hold {
     return new Hold(node, this.path(node), estimate, priority, ++this.#arrivals)
   }
 
-  /** Takes what is asked for if that is possible at once. Otherwise says what is in the way. */
+  /** Takes what is validly asked for if that is possible at once. Otherwise says what is in the way. */
   take(hold: Hold, now: number): Obstacle | undefined {
+    hold.follow(hold.path)
     const obstacle = this.#obstacle(hold, now)
     if (obstacle === undefined) this.#take(hold, now)
     return obstacle
@@ -106,38 +107,40 @@ export class Admission {
     }
   }
 
-  /** Settles with what was really used, and what that measures at each gate of the path. */
-  commit(hold: Hold, actual: Usage.Usage, amounts: ReadonlyArray<number>): void {
+  /** Settles with what was really used, which is valid. */
+  commit(hold: Hold, actual: Usage.Usage): void {
     const { gates, nodes } = hold.path
-    const now = this.timeline.now()
+    let now: number | undefined
     hold.status = "committed"
     for (let index = 0; index < gates.length; index++) {
-      gates[index]!.state.settle(hold.amounts[index]!, amounts[index]!, hold.takenAt, now)
+      const { meter, state } = gates[index]!
+      const excess = state.settle(hold.amounts[index]!, meter.measure(actual), hold.takenAt)
+      if (excess > 0) state.charge(excess, (now ??= this.timeline.now()))
     }
     for (const { ledger } of nodes) ledger.settle(actual)
-    this.#afterSettlement(gates, now)
+    this.#afterSettlement(gates)
   }
 
   /** Gives everything back. */
   release(hold: Hold): void {
     const { gates, nodes } = hold.path
-    const now = this.timeline.now()
     hold.status = "released"
     for (let index = 0; index < gates.length; index++) {
-      gates[index]!.state.settle(hold.amounts[index]!, 0, hold.takenAt, now)
+      gates[index]!.state.settle(hold.amounts[index]!, 0, hold.takenAt)
     }
     for (const { ledger } of nodes) ledger.open--
-    this.#afterSettlement(gates, now)
+    this.#afterSettlement(gates)
   }
 
-  /** Records usage that had no reservation. */
-  charge({ gates, nodes }: Path, usage: Usage.Usage, amounts: ReadonlyArray<number>): void {
+  /** Records usage that had no reservation, which is valid. */
+  charge({ gates, nodes }: Path, usage: Usage.Usage): void {
     const now = this.timeline.now()
-    for (let index = 0; index < gates.length; index++) {
-      if (amounts[index]! > 0) gates[index]!.state.charge(amounts[index]!, now)
+    for (const { meter, state } of gates) {
+      const amount = meter.measure(usage)
+      if (amount > 0) state.charge(amount, now)
     }
     for (const { ledger } of nodes) ledger.charge(usage)
-    this.#afterSettlement(gates, now)
+    this.#afterSettlement(gates)
   }
 
   /** Admits nothing before an instant. */
@@ -211,16 +214,17 @@ export class Admission {
     }
   }
 
-  #afterSettlement(gates: ReadonlyArray<Gate>, now: number): void {
+  #afterSettlement(gates: ReadonlyArray<Gate>): void {
     for (const gate of gates) {
       if (gate.isContended) this.#touch(gate)
-      if (gate.largestWaiting > 0) this.#failHopeless(gate, now)
+      if (gate.largestWaiting > 0) this.#failHopeless(gate)
     }
-    this.#run(now)
+    if (this.#dirty.length > 0) this.#run(this.timeline.now())
   }
 
   /** Fails whoever asks for more than a cap will ever give again. */
-  #failHopeless(gate: Gate, now: number): void {
+  #failHopeless(gate: Gate): void {
+    const now = this.timeline.now()
     if (gate.state.readyAt(gate.largestWaiting, now) !== NEVER) return
     gate.largestWaiting = 0
     for (const line of gate.node.lines) {

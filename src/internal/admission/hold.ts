@@ -1,3 +1,4 @@
+import type * as Meter from "../../Meter.ts"
 import * as Usage from "../../Usage.ts"
 import type { BudgetNode, Gate, Path } from "./node.ts"
 
@@ -7,29 +8,33 @@ import type { BudgetNode, Gate, Path } from "./node.ts"
  * `amounts` says what the estimate measures at each gate of the path.
  */
 export class Hold {
-  readonly node: BudgetNode
-  readonly estimate: Usage.Usage
+  // Declared, not defined: one is made for every call, and defined fields would be written twice.
+  declare readonly node: BudgetNode
+  declare readonly estimate: Usage.Usage
   /** Higher goes first within the budget. */
-  readonly priority: number
+  declare readonly priority: number
   /** The order of arrival. */
-  readonly arrival: number
-  path: Path
-  amounts: Array<number>
-  status: "asked" | "open" | "committed" | "released" = "asked"
-  takenAt = 0
+  declare readonly arrival: number
+  declare path: Path
+  declare amounts: Array<number>
+  declare status: "asked" | "open" | "committed" | "released"
+  declare takenAt: number
   /** The usage so far of a call that is still running. */
-  recorded: Usage.Usage | undefined
+  declare recorded: Usage.Usage | undefined
 
   constructor(node: BudgetNode, path: Path, estimate: Usage.Usage, priority: number, arrival: number) {
     this.node = node
-    this.path = path
     this.estimate = estimate
     this.priority = priority
     this.arrival = arrival
-    this.amounts = measure(path, estimate)
+    this.path = path
+    this.amounts = unmeasured
+    this.status = "asked"
+    this.takenAt = 0
+    this.recorded = undefined
   }
 
-  /** Measures the estimate again after the limits of the path have changed. */
+  /** Measures the estimate, which is valid, on its path: before it passes, and when the path has changed. */
   follow(path: Path): void {
     this.path = path
     this.amounts = measure(path, this.estimate)
@@ -56,17 +61,32 @@ export class Hold {
   }
 }
 
-/** What a usage measures at each gate of a path. */
-export const measure = (path: Path, usage: Usage.Usage): Array<number> =>
-  path.gates.map((gate) => gate.state.limit.meter.measure(usage))
+const unmeasured: Array<number> = []
 
-/** What is wrong with a usage, or with what it measures on a path. */
-export const problemWith = (path: Path, usage: Usage.Usage, amounts: ReadonlyArray<number>): string | undefined => {
+/** What a usage measures at each gate of a path. */
+const measure = ({ gates }: Path, usage: Usage.Usage): Array<number> => {
+  const amounts = new Array<number>(gates.length)
+  for (let index = 0; index < gates.length; index++) amounts[index] = gates[index]!.meter.measure(usage)
+  return amounts
+}
+
+/** What is wrong with a usage, also as the meters of a path see it. The built-in ones see nothing that it does not. */
+export const problemWith = ({ ownMeters }: Path, usage: Usage.Usage): string | undefined => {
   if (!Usage.isValid(usage)) return Usage.problem(usage)
-  for (let index = 0; index < amounts.length; index++) {
-    if (Usage.isAmount(amounts[index]!)) continue
-    const { name } = path.gates[index]!.state.limit.meter
-    return `${name} must measure a non-negative safe integer, got ${String(amounts[index])}`
+  for (const meter of ownMeters) {
+    const problem = problemMeasuring(meter, usage)
+    if (problem !== undefined) return problem
   }
   return undefined
+}
+
+const problemMeasuring = (meter: Meter.Meter, usage: Usage.Usage): string | undefined => {
+  try {
+    const amount = meter.measure(usage)
+    return Usage.isAmount(amount)
+      ? undefined
+      : `the meter ${meter.name} must measure a non-negative safe integer, got ${String(amount)}`
+  } catch (error) {
+    return `the meter ${meter.name} threw ${String(error)}`
+  }
 }

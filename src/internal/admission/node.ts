@@ -1,4 +1,5 @@
 import type { BudgetEvent } from "../../BudgetEvent.ts"
+import { isBuiltIn, type Meter } from "../../Meter.ts"
 import type { Ledger } from "../ledger.ts"
 import type { LimitState } from "../limit/state.ts"
 import type { Alarm } from "../timeline.ts"
@@ -9,6 +10,7 @@ import type { Line, Waiter } from "./line.ts"
 export class Gate {
   readonly node: BudgetNode
   readonly state: LimitState
+  readonly meter: Meter
   /** The lines whose head waits here, in fair order. */
   queue: FairQueue | undefined
   /** The heads that keep their place at all their gates at once, the oldest first. */
@@ -22,6 +24,7 @@ export class Gate {
   constructor(node: BudgetNode, state: LimitState) {
     this.node = node
     this.state = state
+    this.meter = state.limit.meter
   }
 
   get isContended(): boolean {
@@ -62,7 +65,8 @@ export class BudgetNode {
   path(edition: number): Path {
     if (this.#path === undefined || this.#pathEdition !== edition) {
       const nodes = [...new Set(this.#upwards())]
-      this.#path = { nodes, gates: nodes.flatMap((node) => node.gates) }
+      const gates = nodes.flatMap((node) => node.gates)
+      this.#path = { nodes, gates, ownMeters: gates.map((gate) => gate.meter).filter((meter) => !isBuiltIn(meter)) }
       this.#pathEdition = edition
     }
     return this.#path
@@ -93,6 +97,8 @@ export class BudgetNode {
 export interface Path {
   readonly nodes: ReadonlyArray<BudgetNode>
   readonly gates: ReadonlyArray<Gate>
+  /** The meters that users have made, of which nobody knows what they measure. */
+  readonly ownMeters: ReadonlyArray<Meter>
 }
 
 const statesOf = (ledger: Ledger): ReadonlyArray<LimitState> =>

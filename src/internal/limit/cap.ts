@@ -20,9 +20,10 @@ export class CapState implements LimitState {
     this.reserved += amount
   }
 
-  settle(estimate: number, actual: number): void {
+  settle(estimate: number, actual: number): number {
     this.reserved -= estimate
     this.committed += actual
+    return 0
   }
 
   charge(amount: number): void {

@@ -19,8 +19,9 @@ export class ConcurrencyState implements LimitState {
     this.reserved += amount
   }
 
-  settle(estimate: number): void {
+  settle(estimate: number): number {
     this.reserved -= estimate
+    return 0
   }
 
   charge(): void {}

@@ -37,12 +37,11 @@ export class FixedWindowState implements LimitState {
     if (this.limit.chargeAt === "reserve") this.charge(amount, now)
   }
 
-  settle(estimate: number, actual: number, takenAt: number, now: number): void {
+  settle(estimate: number, actual: number, takenAt: number): number {
     this.reserved -= estimate
-    if (this.limit.chargeAt === "settle") return this.charge(actual, now)
-    if (actual > estimate) return this.charge(actual - estimate, now)
-    this.#roll(now)
-    if (takenAt >= this.#start) this.#counted -= estimate - actual
+    if (this.limit.chargeAt === "settle") return actual
+    if (actual < estimate && takenAt >= this.#start) this.#counted -= estimate - actual
+    return Math.max(0, actual - estimate)
   }
 
   charge(amount: number, now: number): void {

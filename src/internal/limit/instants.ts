@@ -13,6 +13,7 @@ export class Instants {
   #times: Array<number> = none
   #amounts: Array<number> = none
   #blocks: Array<number> = none
+  #droppedUntil = Number.NEGATIVE_INFINITY
   /** Instants that fall into the same quantum may be merged when the log is full. */
   readonly #quantumMillis: number
 
@@ -40,15 +41,17 @@ export class Instants {
     this.#change(slot, amount)
   }
 
-  /** Gives an amount back to the entry that holds what was taken at `at`. */
+  /** Gives an amount back to the entry that holds what was added at `at`, unless that was dropped. */
   reduce(amount: number, at: number): void {
+    if (at <= this.#droppedUntil) return
     this.total -= amount
     this.#change(this.#slot(this.#indexOf(at)), -amount)
-    if (amount > 0) this.#trim(Number.NEGATIVE_INFINITY)
+    this.#trim(Number.NEGATIVE_INFINITY)
   }
 
   /** Drops every entry at or before an instant. */
   dropUntil(instant: number): void {
+    this.#droppedUntil = instant
     if (this.size > 0 && this.#times[this.#head]! <= instant) this.#trim(instant)
   }
 
@@ -80,6 +83,7 @@ export class Instants {
     copy.#times = this.#times.slice()
     copy.#amounts = this.#amounts.slice()
     copy.#blocks = this.#blocks.slice()
+    copy.#droppedUntil = this.#droppedUntil
     return copy
   }
 

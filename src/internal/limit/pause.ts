@@ -21,7 +21,9 @@ export class PauseState implements LimitState {
 
   take(): void {}
 
-  settle(): void {}
+  settle(): number {
+    return 0
+  }
 
   charge(): void {}
 
@@ -45,6 +47,6 @@ export class PauseState implements LimitState {
 const pause: Pause = {
   _tag: "Pause",
   name: "pause",
-  meter: Meter.make("reservations", () => 1),
+  meter: Meter.reservations,
   max: Number.MAX_SAFE_INTEGER
 }

@@ -27,15 +27,11 @@ export class SlidingWindowState implements LimitState {
     if (this.limit.chargeAt === "reserve") this.charge(amount, now)
   }
 
-  settle(estimate: number, actual: number, takenAt: number, now: number): void {
+  settle(estimate: number, actual: number, takenAt: number): number {
     this.reserved -= estimate
-    if (this.limit.chargeAt === "settle") {
-      if (actual > 0) this.charge(actual, now)
-    } else if (actual > estimate) {
-      this.charge(actual - estimate, now)
-    } else if (actual < estimate && takenAt + this.limit.windowMillis > now) {
-      this.#live.reduce(estimate - actual, takenAt)
-    }
+    if (this.limit.chargeAt === "settle") return actual
+    if (actual < estimate) this.#live.reduce(estimate - actual, takenAt)
+    return Math.max(0, actual - estimate)
   }
 
   charge(amount: number, now: number): void {

@@ -5,7 +5,7 @@ import type { Pause } from "./pause.ts"
  * The counters of one limit: a small state machine over integers. It knows nothing of effects, queues or stores; time
  * is a parameter, in milliseconds, and never runs backwards between calls.
  *
- * Amounts are safe integers above zero, except the actual amount of `settle`, which may be zero.
+ * Amounts are safe integers above zero, except those of `settle`, which may be zero.
  */
 export interface LimitState {
   /** The rule. `update` replaces it. */
@@ -26,12 +26,13 @@ export interface LimitState {
   take(amount: number, now: number): void
 
   /**
-   * Ends a reservation of `estimate`, taken at `takenAt`, with what was really used. The difference below the
-   * estimate goes back to where it was charged; the excess counts from `now`.
+   * Ends a reservation of `estimate`, taken at `takenAt`, of which `actual` was used. What was not used goes back to
+   * where it was charged. Returns what has yet to be charged: the overrun, or everything where windows count from the
+   * settlement. It needs no time, so that the usual settlement need not read a clock.
    */
-  settle(estimate: number, actual: number, takenAt: number, now: number): void
+  settle(estimate: number, actual: number, takenAt: number): number
 
-  /** Records usage that had no reservation, whether or not there is room for it. */
+  /** Records usage that nothing was reserved for, whether or not there is room for it. */
   charge(amount: number, now: number): void
 
   /** How much counts against `limit.max` at `now`, open reservations included. It exceeds it by the debt. */

@@ -35,11 +35,11 @@ export class TokenBucketState implements LimitState {
     this.reserved += amount
   }
 
-  settle(estimate: number, actual: number, takenAt: number, now: number): void {
+  settle(estimate: number, actual: number, takenAt: number): number {
     this.reserved -= estimate
-    if (actual > estimate) this.charge(actual - estimate, now)
-    else if (actual < estimate) this.#refund(estimate - actual, takenAt, now)
+    if (actual < estimate) this.#refund(estimate - actual, takenAt)
     if (this.reserved === 0) this.#peaks.clear()
+    return Math.max(0, actual - estimate)
   }
 
   charge(amount: number, now: number): void {
@@ -74,8 +74,8 @@ export class TokenBucketState implements LimitState {
     return copy
   }
 
-  #refund(amount: number, takenAt: number, now: number): void {
-    this.#fill(now)
+  /** The level is that of the last filling: what flows in later overflows by itself. */
+  #refund(amount: number, takenAt: number): void {
     const peak = this.#peaks.since(takenAt, this.#levelCeiling())
     const worth = Math.max(0, Math.min(amount, this.limit.max - peak))
     this.#level += worth

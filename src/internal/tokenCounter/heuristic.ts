@@ -30,8 +30,14 @@ interface Run {
 
 const runEnd = (text: string, start: number, kind: Kind): number => {
   let end = start + 1
-  while (kindAt(text, end) === kind && !(kind === "word" && isHump(text, end))) end++
+  while (continues(text, end, kind)) end++
   return end
+}
+
+// camelCase is two words.
+const continues = (text: string, index: number, kind: Kind): boolean => {
+  if (kindAt(text, index) !== kind) return false
+  return kind !== "word" || !isCapital(text.charCodeAt(index)) || isCapital(text.charCodeAt(index - 1))
 }
 
 const costOfRun = (text: string, run: Run): number => {
@@ -103,10 +109,6 @@ const kindAt = (text: string, index: number): Kind => {
   return code === LINE_FEED || code === CARRIAGE_RETURN ? "lineBreaks" : "symbols"
 }
 
-// camelCase is two words.
-const isHump = (text: string, index: number): boolean =>
-  isCapital(text.charCodeAt(index)) && !isCapital(text.charCodeAt(index - 1))
-
 const isCapital = (code: number): boolean => code >= 0x41 && code <= 0x5a
 
 const isAsciiLetter = (code: number): boolean => isCapital(code) || (code >= 0x61 && code <= 0x7a)
@@ -120,7 +122,7 @@ const CARRIAGE_RETURN = 0x0d
 const SPACE = 0x20
 
 // Both encodings cut digits in threes. Everything else below was fitted to o200k_base on the READMEs and sources of
-// node_modules and on program translations in 130 languages, and leans to the upper side for English and code.
+// node_modules and on program translations in over 100 languages, and leans to the upper side for English and code.
 const DIGITS_PER_TOKEN = 3
 const LETTERS_FREE = 4
 const LETTER = 22

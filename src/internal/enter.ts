@@ -1,12 +1,10 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as BudgetError from "../BudgetError.ts"
-import type * as Usage from "../Usage.ts"
 import type { Admission } from "./admission/admission.ts"
 import { forecast } from "./admission/forecast.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
 import type { Waiter } from "./admission/line.ts"
-import type { BudgetNode } from "./admission/node.ts"
 import { refusal } from "./admission/refusal.ts"
 import { isHeard, tell } from "./events.ts"
 
@@ -19,44 +17,38 @@ export interface Manner {
     | undefined
 }
 
-/** Unmasks interruption. */
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-
 /**
- * Asks for an estimate and waits as long as the manner allows. To be run where interruption is masked: `restore`
- * unmasks the waiting alone, so that a hold that was taken is never lost between here and who settles it.
+ * Lets a hold that was asked for in, or waits for that as long as the manner allows. What can go at once returns
+ * nothing, without the cost of an effect.
  *
- * What is admitted at once is returned as it is, without the cost of an effect.
+ * From here on the hold may be open. Whoever calls this sees to its settlement beforehand, also on interruption.
  */
-export const acquire = (
+export const enter = (
   admission: Admission,
-  node: BudgetNode,
-  estimate: Usage.Usage,
-  manner: Manner,
-  restore: Restore
-): Hold | Effect.Effect<Hold, BudgetError.BudgetError> => {
-  const hold = admission.ask(node, estimate, manner.priority)
-  const problem = problemWith(hold.path, estimate, hold.amounts)
+  hold: Hold,
+  manner: Manner
+): Effect.Effect<void, BudgetError.BudgetError> | undefined => {
+  const problem = problemWith(hold.path, hold.estimate)
   if (problem !== undefined) {
-    return refuse(hold, BudgetError.make(new BudgetError.InvalidUsage({ budget: node.name, problem })))
+    return refuse(hold, BudgetError.make(new BudgetError.InvalidUsage({ budget: hold.node.name, problem })))
   }
   const now = admission.timeline.now()
   const obstacle = admission.take(hold, now)
   if (obstacle === undefined) {
     if (isHeard(hold.path)) reportAdmitted(hold, 0)
-    return hold
+    return undefined
   }
   const until = now + manner.maxWaitMillis
   if (!(until > now) || admission.outlasts(obstacle, until)) return refuse(hold, refusal(obstacle, now))
   const waiter = admission.wait(hold, obstacle, until, now)
-  return Effect.onExit(restore(awaiting(admission, waiter, manner.onWait)), (exit) => {
-    if (Exit.isSuccess(exit)) {
+  return Effect.onExit(awaiting(admission, waiter, manner.onWait), (exit) => {
+    if (exit._tag === "Success") {
       if (isHeard(hold.path)) reportAdmitted(hold, hold.takenAt - waiter.since)
-    } else {
-      admission.withdraw(waiter)
-      const error = Exit.findErrorOption(exit)
-      if (error._tag === "Some") reportRefused(hold, error.value)
+      return Effect.void
     }
+    admission.withdraw(waiter)
+    const error = Exit.findErrorOption(exit)
+    if (error._tag === "Some" && isHeard(hold.path)) reportRefused(hold, error.value)
     return Effect.void
   })
 }
@@ -65,13 +57,13 @@ const awaiting = (
   admission: Admission,
   waiter: Waiter,
   onWait: Manner["onWait"]
-): Effect.Effect<Hold, BudgetError.BudgetError> => {
-  const admitted = Effect.withFiber<Hold, BudgetError.BudgetError>((fiber) =>
-    Effect.callback((resume) => waiter.await(fiber, (outcome) => resume(Effect.as(outcome, waiter.hold))))
+): Effect.Effect<void, BudgetError.BudgetError> => {
+  const outcome = Effect.withFiber<void, BudgetError.BudgetError>((fiber) =>
+    Effect.callback((resume) => waiter.await(fiber, resume))
   )
   return onWait === undefined
-    ? admitted
-    : Effect.andThen(onWait(Effect.sync(() => forecast(waiter, admission.timeline.now()))), admitted)
+    ? outcome
+    : Effect.andThen(onWait(Effect.sync(() => forecast(waiter, admission.timeline.now()))), outcome)
 }
 
 const refuse = (hold: Hold, error: BudgetError.BudgetError): Effect.Effect<never, BudgetError.BudgetError> => {
