@@ -10,6 +10,8 @@ export * as Budget from "./Budget.ts"
 export * as BudgetError from "./BudgetError.ts"
 /** What happens to the reservations of a budget, as it happens. */
 export * as BudgetEvent from "./BudgetEvent.ts"
+/** A family of budgets by key. */
+export * as BudgetMap from "./BudgetMap.ts"
 /** One rule on one meter. */
 export * as Limit from "./Limit.ts"
 /** A named projection of a `Usage` to one integer. */

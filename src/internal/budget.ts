@@ -13,7 +13,7 @@ import type * as Usage from "../Usage.ts"
 import { Admission } from "./admission/admission.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
 import { BudgetNode } from "./admission/node.ts"
-import { enter, type Manner } from "./enter.ts"
+import { enter, exitUnentered, type Manner, reportAdmitted } from "./enter.ts"
 import { events, isHeard, tell } from "./events.ts"
 import { Ledger } from "./ledger.ts"
 import { commitResult, OpenReservation, settleAtEnd } from "./settlement.ts"
@@ -42,16 +42,21 @@ class BudgetImpl implements Budget.Budget {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.scope, (scope) => {
         const hold = admission.ask(node, estimate, manner.priority)
+        const settleWithScope = Effect.as(
+          Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))),
+          new OpenReservation(admission, hold)
+        )
         const entering = enter(admission, hold, manner)
-        const settleLater = Scope.addFinalizerExit(scope, (exit) =>
-          Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))
-        )
-        if (entering === undefined) return Effect.as(settleLater, new OpenReservation(admission, hold))
-        // An interruption can still replace the success of a waiting that has ended.
+        if (entering === undefined) return settleWithScope
+        // An interruption can replace the success of a waiting that has ended: then the hold is open, and nobody's.
         const entered = Effect.onExit(restore(entering), (exit) =>
-          exit._tag === "Success" ? Effect.void : Effect.sync(() => settleAtEnd(admission, hold, exit, "release"))
+          Effect.sync(() => {
+            if (exit._tag === "Success") return reportAdmitted(hold)
+            settleAtEnd(admission, hold, exit, "release")
+            exitUnentered(admission, hold, exit)
+          })
         )
-        return Effect.flatMap(entered, () => Effect.as(settleLater, new OpenReservation(admission, hold)))
+        return Effect.andThen(entered, settleWithScope)
       })
     )
   }
@@ -146,27 +151,28 @@ class BudgetImpl implements Budget.Budget {
       return Effect.onExit(
         Effect.suspend(() => {
           const entering = enter(admission, hold, manner)
-          return entering === undefined ? body(hold) : Effect.flatMap(entering, () => body(hold))
+          if (entering === undefined) return body(hold)
+          return Effect.flatMap(entering, () => {
+            reportAdmitted(hold)
+            return body(hold)
+          })
         }),
-        (exit) => (hold.status === "open" ? settle(hold, exit) : Effect.void)
+        (exit) => {
+          if (hold.status === "open") return settle(hold, exit)
+          exitUnentered(admission, hold, exit)
+          return Effect.void
+        }
       )
     })
   }
 }
 
 /** Makes a budget whose counters live as long as its scope. */
-export const make = (options: Parameters<typeof Budget.make>[0]): Effect.Effect<Budget.Budget, never, Scope.Scope> =>
-  Effect.flatMap(Admission.current, (admission) =>
-    makeOver(new Ledger(options.limits, () => admission.timeline.wallOffset), options)
-  )
+export const make = (options: Options): Effect.Effect<Budget.Budget, never, Scope.Scope> =>
+  Effect.flatMap(Admission.current, (admission) => open(admission, makeNode(admission, options), options.onFailure))
 
-/** Makes a budget over counters that may outlive it. */
-export const makeOver = Effect.fnUntraced(function* (
-  ledger: Ledger,
-  options: Omit<Parameters<typeof Budget.make>[0], "limits">
-) {
-  const admission = yield* Admission.current
-  const { name, weight = 1, within = [] } = options
+/** Makes the node of a budget. Throws when the options make no sense. */
+export const makeNode = (admission: Admission, { limits, name, weight = 1, within = [] }: Options): BudgetNode => {
   if (!(weight > 0 && Number.isFinite(weight))) {
     throw new RangeError(`Budget "${name}": weight must be a positive number, got ${weight}`)
   }
@@ -174,15 +180,26 @@ export const makeOver = Effect.fnUntraced(function* (
   if (outer.some((budget) => budget.admission !== admission)) {
     throw new RangeError(`Budget "${name}": it and the budgets it is within must be made under the same Clock`)
   }
-  const node = new BudgetNode(
+  return new BudgetNode(
     name,
     weight,
-    outer.map((budget) => budget.node),
-    ledger
+    outer.map(({ node }) => node),
+    new Ledger(limits, admission.timeline.readWallOffset)
   )
-  yield* Effect.addFinalizer(() => Effect.sync(() => admission.close(node)))
-  return new BudgetImpl(admission, node, options.onFailure ?? "release")
-})
+}
+
+/** A budget over a node, in whose line nobody waits any longer than the scope is open. */
+export const open = (
+  admission: Admission,
+  node: BudgetNode,
+  onFailure: Budget.OnFailure = "release"
+): Effect.Effect<Budget.Budget, never, Scope.Scope> =>
+  Effect.as(
+    Effect.addFinalizer(() => Effect.sync(() => admission.close(node))),
+    new BudgetImpl(admission, node, onFailure)
+  )
+
+type Options = Parameters<typeof Budget.make>[0]
 
 const implementationOf = (name: string, budget: Budget.Budget): BudgetImpl => {
   if (budget instanceof BudgetImpl) return budget

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
 import * as BudgetError from "../BudgetError.ts"
 import type { Admission } from "./admission/admission.ts"
 import { forecast } from "./admission/forecast.ts"
@@ -21,7 +22,8 @@ export interface Manner {
  * Lets a hold that was asked for in, or waits for that as long as the manner allows. What can go at once returns
  * nothing, without the cost of an effect.
  *
- * From here on the hold may be open. Whoever calls this sees to its settlement beforehand, also on interruption.
+ * From here on the hold may wait or be open. Whoever calls this has seen to its end beforehand, with `exitUnentered`
+ * and a settlement, also on interruption.
  */
 export const enter = (
   admission: Admission,
@@ -30,49 +32,40 @@ export const enter = (
 ): Effect.Effect<void, BudgetError.BudgetError> | undefined => {
   const problem = problemWith(hold.path, hold.estimate)
   if (problem !== undefined) {
-    return refuse(hold, BudgetError.make(new BudgetError.InvalidUsage({ budget: hold.node.name, problem })))
+    return Effect.fail(BudgetError.make(new BudgetError.InvalidUsage({ budget: hold.node.name, problem })))
   }
   const now = admission.timeline.now()
   const obstacle = admission.take(hold, now)
   if (obstacle === undefined) {
-    if (isHeard(hold.path)) reportAdmitted(hold, 0)
+    reportAdmitted(hold)
     return undefined
   }
   const until = now + manner.maxWaitMillis
-  if (!(until > now) || admission.outlasts(obstacle, until)) return refuse(hold, refusal(obstacle, now))
+  if (!(until > now) || admission.outlasts(obstacle, until)) return Effect.fail(refusal(obstacle, now))
   const waiter = admission.wait(hold, obstacle, until, now)
-  return Effect.onExit(awaiting(admission, waiter, manner.onWait), (exit) => {
-    if (exit._tag === "Success") {
-      if (isHeard(hold.path)) reportAdmitted(hold, hold.takenAt - waiter.since)
-      return Effect.void
-    }
-    admission.withdraw(waiter)
-    const error = Exit.findErrorOption(exit)
-    if (error._tag === "Some" && isHeard(hold.path)) reportRefused(hold, error.value)
-    return Effect.void
-  })
-}
-
-const awaiting = (
-  admission: Admission,
-  waiter: Waiter,
-  onWait: Manner["onWait"]
-): Effect.Effect<void, BudgetError.BudgetError> => {
-  const outcome = Effect.withFiber<void, BudgetError.BudgetError>((fiber) =>
-    Effect.callback((resume) => waiter.await(fiber, resume))
-  )
+  const { onWait } = manner
   return onWait === undefined
-    ? outcome
-    : Effect.andThen(onWait(Effect.sync(() => forecast(waiter, admission.timeline.now()))), outcome)
+    ? outcomeOf(waiter)
+    : Effect.andThen(onWait(Effect.sync(() => forecast(waiter, admission.timeline.now()))), outcomeOf(waiter))
 }
 
-const refuse = (hold: Hold, error: BudgetError.BudgetError): Effect.Effect<never, BudgetError.BudgetError> => {
-  if (isHeard(hold.path)) reportRefused(hold, error)
-  return Effect.fail(error)
+/** Sees to a hold that did not become open: whoever still waits leaves the line, and a refusal is reported. */
+export const exitUnentered = (admission: Admission, hold: Hold, exit: Exit.Exit<unknown, unknown>): void => {
+  admission.withdraw(hold)
+  if (!isHeard(hold.path)) return
+  const error = Exit.findErrorOption(exit)
+  if (Option.isSome(error) && error.value instanceof BudgetError.BudgetError) reportRefused(hold, error.value)
 }
 
-const reportAdmitted = ({ estimate, node, path }: Hold, waitedMillis: number): void =>
+const outcomeOf = (waiter: Waiter): Effect.Effect<void, BudgetError.BudgetError> =>
+  Effect.withFiber((fiber) => Effect.callback((resume) => waiter.await(fiber, resume)))
+
+/** Reports that a hold is open. */
+export const reportAdmitted = ({ estimate, node, path, takenAt, waiter }: Hold): void => {
+  if (!isHeard(path)) return
+  const waitedMillis = waiter === undefined ? 0 : takenAt - waiter.since
   tell(path, { _tag: "Admitted", budget: node.name, estimate, waitedMillis })
+}
 
 const reportRefused = ({ estimate, node, path }: Hold, { reason }: BudgetError.BudgetError): void =>
   tell(path, { _tag: "Refused", budget: node.name, estimate, reason })

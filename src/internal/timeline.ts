@@ -46,6 +46,9 @@ export class Timeline {
     return Effect.succeed(timeline)
   })
 
+  /** `wallOffset`, for whoever needs it later: one function for all. */
+  readonly readWallOffset = (): number => this.wallOffset
+
   now(): number {
     const wall = this.#clock.currentTimeMillisUnsafe()
     if (wall < this.#wall) this.#setBack(this.#wall - wall)

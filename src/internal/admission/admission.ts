@@ -81,6 +81,7 @@ export class Admission {
     const line = this.#lineOf(hold.node)
     const formerHead = line.head
     const waiter = line.join(hold, now)
+    hold.waiter = waiter
     this.#noteWaiting(hold)
     if (line.head === waiter) {
       if (formerHead !== undefined) this.#unpark(line, formerHead)
@@ -96,15 +97,10 @@ export class Admission {
   }
 
   /** Ends the waiting of a request that is not wanted any more, as if it had never asked. */
-  withdraw(waiter: Waiter): void {
-    const now = this.timeline.now()
-    if (waiter.outcome === undefined) {
-      waiter.outcome = Effect.interrupt
-      this.#leave(waiter)
-      this.#run(now)
-    } else if (waiter.hold.status === "open") {
-      this.release(waiter.hold)
-    }
+  withdraw({ waiter }: Hold): void {
+    if (waiter === undefined || waiter.outcome !== undefined) return
+    this.#end(waiter, Effect.interrupt)
+    this.#run(this.timeline.now())
   }
 
   /** Settles with what was really used, which is valid. */
@@ -303,7 +299,7 @@ export class Admission {
     if (line.head === undefined) {
       this.#unpark(line, waiter)
       line.node.line = undefined
-      for (const node of waiter.hold.path.nodes) node.lines.delete(line)
+      for (const node of waiter.hold.path.nodes) node.removeLine(line)
     } else if (wasHead && line.flow === undefined && line.gates.length > 0) {
       const gate = line.gates[0]!
       this.#unpark(line, waiter)
@@ -356,8 +352,7 @@ export class Admission {
   /** Gives a budget the gates of its ledger and lets everyone who waits for it, or inside it, start anew there. */
   #rebuild(node: BudgetNode, now: number): void {
     for (const line of node.lines) this.#unpark(line, line.head!)
-    node.rebuildGates()
-    this.#edition++
+    if (node.rebuildGates()) this.#edition++
     for (const line of node.lines) {
       for (const waiter of line.waiters()) waiter.hold.follow(this.path(line.node))
       for (const waiter of line.waiters()) this.#noteWaiting(waiter.hold)
@@ -381,7 +376,7 @@ export class Admission {
     if (node.line !== undefined) return node.line
     const line = new Line(node)
     node.line = line
-    for (const around of this.path(node).nodes) around.lines.add(line)
+    for (const around of this.path(node).nodes) around.addLine(line)
     return line
   }
 

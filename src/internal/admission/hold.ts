@@ -1,5 +1,6 @@
 import type * as Meter from "../../Meter.ts"
 import * as Usage from "../../Usage.ts"
+import type { Waiter } from "./line.ts"
 import type { BudgetNode, Gate, Path } from "./node.ts"
 
 /**
@@ -19,6 +20,8 @@ export class Hold {
   declare amounts: Array<number>
   declare status: "asked" | "open" | "committed" | "released"
   declare takenAt: number
+  /** Its place in line, once it had to wait. */
+  declare waiter: Waiter | undefined
   /** The usage so far of a call that is still running. */
   declare recorded: Usage.Usage | undefined
 
@@ -31,6 +34,7 @@ export class Hold {
     this.amounts = unmeasured
     this.status = "asked"
     this.takenAt = 0
+    this.waiter = undefined
     this.recorded = undefined
   }
 

@@ -41,15 +41,14 @@ export class Gate {
 export class BudgetNode {
   readonly name: string
   /** Its share where it competes with others for a limit that they have in common. */
-  readonly weight: number
+  weight: number
   readonly within: ReadonlyArray<BudgetNode>
   readonly ledger: Ledger
   gates: ReadonlyArray<Gate>
   line: Line | undefined
-  /** The lines of this budget and of those inside it. */
-  readonly lines = new Set<Line>()
   /** Who is told what happens here. Absent while nobody listens. */
   listeners: Set<(event: BudgetEvent) => void> | undefined
+  #lines: Set<Line> | undefined
   #path: Path | undefined
   #pathEdition = 0
 
@@ -72,10 +71,27 @@ export class BudgetNode {
     return this.#path
   }
 
-  /** Puts a gate before each state of the ledger, keeping those that are there. */
-  rebuildGates(): void {
-    const known = new Map(this.gates.map((gate) => [gate.state, gate]))
+  /** Puts a gate before each state of the ledger, keeping those that are there. Says whether that changed any. */
+  rebuildGates(): boolean {
+    const before = this.gates
+    const known = new Map(before.map((gate) => [gate.state, gate]))
     this.gates = statesOf(this.ledger).map((state) => known.get(state) ?? new Gate(this, state))
+    return this.gates.length !== before.length || this.gates.some((gate, index) => gate !== before[index])
+  }
+
+  /** The lines in which somebody waits, of this budget and of those inside it. */
+  get lines(): Iterable<Line> {
+    return this.#lines ?? []
+  }
+
+  addLine(line: Line): void {
+    this.#lines ??= new Set()
+    this.#lines.add(line)
+  }
+
+  removeLine(line: Line): void {
+    this.#lines?.delete(line)
+    if (this.#lines?.size === 0) this.#lines = undefined
   }
 
   /** The budgets from the one directly inside `ancestor` down to this one. */

@@ -10,8 +10,9 @@ export class Instants {
   size = 0
   #capacity = 0
   #head = 0
-  #times: Array<number> = none
-  #amounts: Array<number> = none
+  /** The instant of a slot, then its amount: one array is smaller than two. */
+  #slots: Array<number> = none
+  /** The sum of every 64 slots, where there are more than one time 64. */
   #blocks: Array<number> = none
   #droppedUntil = Number.NEGATIVE_INFINITY
   /** Instants that fall into the same quantum may be merged when the log is full. */
@@ -26,19 +27,14 @@ export class Instants {
     this.total += amount
     if (this.size > 0) {
       const newest = this.#slot(this.size - 1)
-      if (this.#times[newest]! >= at) return this.#change(newest, amount)
+      if (this.#timeOf(newest) >= at) return this.#change(newest, amount)
       // A newest entry that was corrected to nothing is used again, so that such entries do not pile up.
-      if (this.#amounts[newest] === 0) {
-        this.#times[newest] = at
-        return this.#change(newest, amount)
-      }
+      if (this.#amountOf(newest) === 0) return this.#set(newest, amount, at)
     }
     if (this.size === this.#capacity) this.#makeRoom()
     const slot = this.#slot(this.size)
     this.size++
-    this.#times[slot] = at
-    this.#amounts[slot] = 0
-    this.#change(slot, amount)
+    this.#set(slot, amount, at)
   }
 
   /** Gives an amount back to the entry that holds what was added at `at`, unless that was dropped. */
@@ -52,7 +48,7 @@ export class Instants {
   /** Drops every entry at or before an instant. */
   dropUntil(instant: number): void {
     this.#droppedUntil = instant
-    if (this.size > 0 && this.#times[this.#head]! <= instant) this.#trim(instant)
+    if (this.size > 0 && this.#timeOf(this.#head) <= instant) this.#trim(instant)
   }
 
   /** The instant of the entry with which the oldest entries sum up to at least `amount`, which is at most `total`. */
@@ -62,14 +58,14 @@ export class Instants {
     while (true) {
       const slot = this.#slot(index)
       const block = slot >> BLOCK_BITS
-      const isWholeBlock = (slot & BLOCK_MASK) === 0 && index + BLOCK_SIZE <= this.size
+      const isWholeBlock = (slot & BLOCK_MASK) === 0 && index + BLOCK_SIZE <= this.size && this.#blocks !== none
       if (isWholeBlock && this.#blocks[block]! < rest) {
         rest -= this.#blocks[block]!
         index += BLOCK_SIZE
         continue
       }
-      rest -= this.#amounts[slot]!
-      if (rest <= 0) return this.#times[slot]!
+      rest -= this.#amountOf(slot)
+      if (rest <= 0) return this.#timeOf(slot)
       index++
     }
   }
@@ -80,9 +76,8 @@ export class Instants {
     copy.size = this.size
     copy.#capacity = this.#capacity
     copy.#head = this.#head
-    copy.#times = this.#times.slice()
-    copy.#amounts = this.#amounts.slice()
-    copy.#blocks = this.#blocks.slice()
+    copy.#slots = this.#slots.slice()
+    copy.#blocks = this.#blocks === none ? none : this.#blocks.slice()
     copy.#droppedUntil = this.#droppedUntil
     return copy
   }
@@ -91,19 +86,33 @@ export class Instants {
     return (this.#head + index) & (this.#capacity - 1)
   }
 
+  #timeOf(slot: number): number {
+    return this.#slots[2 * slot]!
+  }
+
+  #amountOf(slot: number): number {
+    return this.#slots[2 * slot + 1]!
+  }
+
+  #set(slot: number, amount: number, at: number): void {
+    this.#slots[2 * slot] = at
+    this.#slots[2 * slot + 1] = 0
+    this.#change(slot, amount)
+  }
+
   #change(slot: number, amount: number): void {
-    this.#amounts[slot]! += amount
-    this.#blocks[slot >> BLOCK_BITS]! += amount
+    this.#slots[2 * slot + 1]! += amount
+    if (this.#blocks !== none) this.#blocks[slot >> BLOCK_BITS]! += amount
   }
 
   /** The index of the first entry at or after an instant. Merged entries carry the latest instant of theirs. */
   #indexOf(at: number): number {
     let low = 0
     let high = this.size - 1
-    if (this.#times[this.#slot(high)]! <= at) return high
+    if (this.#timeOf(this.#slot(high)) <= at) return high
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.#times[this.#slot(middle)]! < at) low = middle + 1
+      if (this.#timeOf(this.#slot(middle)) < at) low = middle + 1
       else high = middle
     }
     return low
@@ -112,8 +121,8 @@ export class Instants {
   /** Drops the oldest entries while they are at or before an instant or hold nothing. */
   #trim(instant: number): void {
     while (this.size > 0) {
-      const amount = this.#amounts[this.#head]!
-      if (amount > 0 && this.#times[this.#head]! > instant) return
+      const amount = this.#amountOf(this.#head)
+      if (amount > 0 && this.#timeOf(this.#head) > instant) return
       this.total -= amount
       this.#change(this.#head, -amount)
       this.#head = this.#slot(1)
@@ -125,35 +134,31 @@ export class Instants {
   #clear(): void {
     this.#capacity = 0
     this.#head = 0
-    this.#times = none
-    this.#amounts = none
+    this.#slots = none
     this.#blocks = none
   }
 
   #makeRoom(): void {
-    const times: Array<number> = []
-    const amounts: Array<number> = []
     const isFull = this.#capacity === CAPACITY_MAX
+    const capacity = isFull ? CAPACITY_MAX : Math.max(CAPACITY_MIN, this.#capacity * 2)
+    const slots = new Array<number>(2 * capacity).fill(0)
+    let count = 0
     for (let index = 0; index < this.size; index++) {
-      const slot = this.#slot(index)
-      if (this.#amounts[slot] === 0) continue
-      const last = times.length - 1
-      if (isFull && last >= 0 && this.#quantum(times[last]!) === this.#quantum(this.#times[slot]!)) {
-        times[last] = this.#times[slot]!
-        amounts[last]! += this.#amounts[slot]!
-      } else {
-        times.push(this.#times[slot]!)
-        amounts.push(this.#amounts[slot]!)
-      }
+      const amount = this.#amountOf(this.#slot(index))
+      const at = this.#timeOf(this.#slot(index))
+      if (amount === 0) continue
+      const isMerged = isFull && count > 0 && this.#quantum(slots[2 * count - 2]!) === this.#quantum(at)
+      if (!isMerged) count++
+      slots[2 * count - 2] = at
+      slots[2 * count - 1]! += amount
     }
-    const capacity = Math.min(CAPACITY_MAX, Math.max(CAPACITY_MIN, this.#capacity * 2))
     this.#capacity = capacity
     this.#head = 0
-    this.size = times.length
-    this.#times = filled(capacity, times)
-    this.#amounts = filled(capacity, amounts)
-    this.#blocks = filled(Math.ceil(capacity / BLOCK_SIZE), none)
-    for (let slot = 0; slot < this.size; slot++) this.#blocks[slot >> BLOCK_BITS]! += this.#amounts[slot]!
+    this.size = count
+    this.#slots = slots
+    this.#blocks = capacity > BLOCK_SIZE ? new Array<number>(capacity / BLOCK_SIZE).fill(0) : none
+    if (this.#blocks === none) return
+    for (let slot = 0; slot < count; slot++) this.#blocks[slot >> BLOCK_BITS]! += this.#amountOf(slot)
   }
 
   #quantum(instant: number): number {
@@ -171,9 +176,3 @@ const CAPACITY_MIN = 4
 const CAPACITY_MAX = 4_096
 
 const none: Array<number> = []
-
-const filled = (length: number, values: ReadonlyArray<number>): Array<number> => {
-  const array = new Array<number>(length)
-  for (let index = 0; index < length; index++) array[index] = values[index] ?? 0
-  return array
-}
