@@ -13,7 +13,7 @@ import type * as Usage from "../Usage.ts"
 import { Admission } from "./admission/admission.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
 import { BudgetNode } from "./admission/node.ts"
-import { enter, exitUnentered, type Manner, reportAdmitted } from "./enter.ts"
+import { enter, exitUnentered, type Manner } from "./enter.ts"
 import { events, isHeard, tell } from "./events.ts"
 import { Ledger } from "./ledger.ts"
 import { commitResult, OpenReservation, settleAtEnd } from "./settlement.ts"
@@ -42,21 +42,21 @@ class BudgetImpl implements Budget.Budget {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.scope, (scope) => {
         const hold = admission.ask(node, estimate, manner.priority)
-        const settleWithScope = Effect.as(
-          Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))),
-          new OpenReservation(admission, hold)
-        )
-        const entering = enter(admission, hold, manner)
-        if (entering === undefined) return settleWithScope
         // An interruption can replace the success of a waiting that has ended: then the hold is open, and nobody's.
-        const entered = Effect.onExit(restore(entering), (exit) =>
+        const entered = Effect.onExit(restore(enter(admission, hold, manner, () => Effect.void)), (exit) =>
           Effect.sync(() => {
-            if (exit._tag === "Success") return reportAdmitted(hold)
+            if (exit._tag === "Success") return
             settleAtEnd(admission, hold, exit, "release")
             exitUnentered(admission, hold, exit)
           })
         )
-        return Effect.andThen(entered, settleWithScope)
+        return Effect.andThen(
+          entered,
+          Effect.as(
+            Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))),
+            new OpenReservation(admission, hold)
+          )
+        )
       })
     )
   }
@@ -149,14 +149,7 @@ class BudgetImpl implements Budget.Budget {
     return Effect.suspend(() => {
       const hold = admission.ask(node, estimate, manner.priority)
       return Effect.onExit(
-        Effect.suspend(() => {
-          const entering = enter(admission, hold, manner)
-          if (entering === undefined) return body(hold)
-          return Effect.flatMap(entering, () => {
-            reportAdmitted(hold)
-            return body(hold)
-          })
-        }),
+        Effect.suspend(() => enter(admission, hold, manner, body)),
         (exit) => {
           if (hold.status === "open") return settle(hold, exit)
           exitUnentered(admission, hold, exit)

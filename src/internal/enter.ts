@@ -1,11 +1,12 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as BudgetError from "../BudgetError.ts"
 import type { Admission } from "./admission/admission.ts"
 import { forecast } from "./admission/forecast.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
-import type { Waiter } from "./admission/line.ts"
+import type { Outcome, Sleeper, Waiter } from "./admission/line.ts"
 import { refusal } from "./admission/refusal.ts"
 import { isHeard, tell } from "./events.ts"
 
@@ -19,34 +20,31 @@ export interface Manner {
 }
 
 /**
- * Lets a hold that was asked for in, or waits for that as long as the manner allows. What can go at once returns
- * nothing, without the cost of an effect.
+ * Lets a hold in, at once or after waiting as long as the manner allows, and goes on with `proceed`.
  *
- * From here on the hold may wait or be open. Whoever calls this has seen to its end beforehand, with `exitUnentered`
- * and a settlement, also on interruption.
+ * From here on the hold may wait or be open. Whoever calls this has seen to its end beforehand, with a settlement and
+ * with `exitUnentered`, also on interruption.
  */
-export const enter = (
+export const enter = <A, E, R>(
   admission: Admission,
   hold: Hold,
-  manner: Manner
-): Effect.Effect<void, BudgetError.BudgetError> | undefined => {
+  manner: Manner,
+  proceed: (hold: Hold) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | BudgetError.BudgetError, R> => {
   const problem = problemWith(hold.path, hold.estimate)
   if (problem !== undefined) {
     return Effect.fail(BudgetError.make(new BudgetError.InvalidUsage({ budget: hold.node.name, problem })))
   }
   const now = admission.timeline.now()
   const obstacle = admission.take(hold, now)
-  if (obstacle === undefined) {
-    reportAdmitted(hold)
-    return undefined
-  }
+  if (obstacle === undefined) return admitted(hold, proceed)
   const until = now + manner.maxWaitMillis
   if (!(until > now) || admission.outlasts(obstacle, until)) return Effect.fail(refusal(obstacle, now))
   const waiter = admission.wait(hold, obstacle, until, now)
-  const { onWait } = manner
-  return onWait === undefined
-    ? outcomeOf(waiter)
-    : Effect.andThen(onWait(Effect.sync(() => forecast(waiter, admission.timeline.now()))), outcomeOf(waiter))
+  const entering = awaiting(waiter, proceed)
+  return manner.onWait === undefined
+    ? entering
+    : Effect.andThen(manner.onWait(Effect.sync(() => forecast(waiter, admission.timeline.now()))), entering)
 }
 
 /** Sees to a hold that did not become open: whoever still waits leaves the line, and a refusal is reported. */
@@ -57,12 +55,46 @@ export const exitUnentered = (admission: Admission, hold: Hold, exit: Exit.Exit<
   if (Option.isSome(error) && error.value instanceof BudgetError.BudgetError) reportRefused(hold, error.value)
 }
 
-const outcomeOf = (waiter: Waiter): Effect.Effect<void, BudgetError.BudgetError> =>
-  Effect.withFiber((fiber) => Effect.callback((resume) => waiter.await(fiber, resume)))
+/** Suspends until the waiting is over. What follows is resumed with, and little more is held: many may wait. */
+const awaiting = <A, E, R>(
+  waiter: Waiter,
+  proceed: (hold: Hold) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E | BudgetError.BudgetError, R> =>
+  Effect.callback((resume) => waiter.await(new SleepingFiber(waiter.hold, proceed, resume)))
 
-/** Reports that a hold is open. */
-export const reportAdmitted = ({ estimate, node, path, takenAt, waiter }: Hold): void => {
-  if (!isHeard(path)) return
+/** An object rather than a closure: it is smaller. */
+class SleepingFiber<A, E, R> implements Sleeper {
+  readonly #fiber = Fiber.getCurrent()
+  readonly #hold: Hold
+  readonly #proceed: (hold: Hold) => Effect.Effect<A, E, R>
+  readonly #resume: (effect: Effect.Effect<A, E | BudgetError.BudgetError, R>) => void
+
+  constructor(
+    hold: Hold,
+    proceed: (hold: Hold) => Effect.Effect<A, E, R>,
+    resume: (effect: Effect.Effect<A, E | BudgetError.BudgetError, R>) => void
+  ) {
+    this.#hold = hold
+    this.#proceed = proceed
+    this.#resume = resume
+  }
+
+  wake(outcome: Outcome): void {
+    this.#fiber?.currentDispatcher.scheduleTask(() => this.#resume(Effect.suspend(() => this.#next(outcome))), 0)
+  }
+
+  #next(outcome: Outcome): Effect.Effect<A, E | BudgetError.BudgetError, R> {
+    if (outcome === "admitted") return admitted(this.#hold, this.#proceed)
+    return outcome instanceof BudgetError.BudgetError ? Effect.fail(outcome) : Effect.interrupt
+  }
+}
+
+const admitted = <A, E, R>(hold: Hold, proceed: (hold: Hold) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  if (isHeard(hold.path)) reportAdmitted(hold)
+  return proceed(hold)
+}
+
+const reportAdmitted = ({ estimate, node, path, takenAt, waiter }: Hold): void => {
   const waitedMillis = waiter === undefined ? 0 : takenAt - waiter.since
   tell(path, { _tag: "Admitted", budget: node.name, estimate, waitedMillis })
 }

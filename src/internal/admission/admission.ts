@@ -1,5 +1,4 @@
 import * as Effect from "effect/Effect"
-import type { BudgetError } from "../../BudgetError.ts"
 import type * as Limit from "../../Limit.ts"
 import type * as Usage from "../../Usage.ts"
 import { NOT_IN_HEAP } from "../heap.ts"
@@ -9,7 +8,7 @@ import { type Alarm, Timeline } from "../timeline.ts"
 import { candidates, noteOvertaking, overtakableAt } from "./backfill.ts"
 import { FairQueue } from "./fairQueue.ts"
 import { Hold } from "./hold.ts"
-import { Line, type Waiter } from "./line.ts"
+import { Line, type Outcome, type Waiter } from "./line.ts"
 import type { BudgetNode, Gate, Path } from "./node.ts"
 import { refusal } from "./refusal.ts"
 
@@ -99,7 +98,7 @@ export class Admission {
   /** Ends the waiting of a request that is not wanted any more, as if it had never asked. */
   withdraw({ waiter }: Hold): void {
     if (waiter === undefined || waiter.outcome !== undefined) return
-    this.#end(waiter, Effect.interrupt)
+    this.#end(waiter, "withdrawn")
     this.#run(this.timeline.now())
   }
 
@@ -159,7 +158,7 @@ export class Admission {
 
   /** Ends the waiting of everyone in a budget's line. */
   close(node: BudgetNode): void {
-    for (const waiter of node.line?.waiters() ?? []) this.#end(waiter, Effect.interrupt)
+    for (const waiter of node.line?.waiters() ?? []) this.#end(waiter, "closed")
     this.#run(this.timeline.now())
   }
 
@@ -227,7 +226,7 @@ export class Admission {
       for (const waiter of line.waiters()) {
         const amount = waiter.hold.amountAt(gate)
         if (gate.state.readyAt(amount, now) !== NEVER) gate.largestWaiting = Math.max(gate.largestWaiting, amount)
-        else if (amount > 0) this.#end(waiter, Effect.fail(refusal({ gate, amount, at: NEVER }, now)))
+        else if (amount > 0) this.#end(waiter, refusal({ gate, amount, at: NEVER }, now))
       }
     }
   }
@@ -245,7 +244,7 @@ export class Admission {
     for (let { head } = gate; head !== undefined; head = gate.head) {
       const obstacle = this.#obstacle(head.hold, now)
       if (obstacle === undefined) this.#admit(head, now)
-      else if (obstacle.at === NEVER) this.#end(head, Effect.fail(refusal(obstacle, now)))
+      else if (obstacle.at === NEVER) this.#end(head, refusal(obstacle, now))
       else if (obstacle.gate !== gate && head.line.flow !== undefined) this.#move(head, obstacle.gate)
       else {
         const readyAt = gate.state.readyAt(head.hold.amountAt(gate), now)
@@ -275,18 +274,18 @@ export class Admission {
     this.#take(waiter.hold, now)
     const { flow, gates } = waiter.line
     flow?.serve(waiter.hold.amountAt(gates[0]!))
-    this.#end(waiter, Effect.void)
+    this.#end(waiter, "admitted")
   }
 
   /** Ends a waiting that has taken as long as it may. Whom no limit keeps back, those before it did. */
   #expire(waiter: Waiter, now: number): void {
     const gate = waiter.line.gates[0]!
     const obstacle = this.#obstacle(waiter.hold, now) ?? { gate, amount: waiter.hold.amountAt(gate), at: now }
-    this.#end(waiter, Effect.fail(refusal(obstacle, now)))
+    this.#end(waiter, refusal(obstacle, now))
     this.#run(now)
   }
 
-  #end(waiter: Waiter, outcome: Effect.Effect<void, BudgetError>): void {
+  #end(waiter: Waiter, outcome: Outcome): void {
     this.#leave(waiter)
     waiter.end(outcome)
   }
@@ -365,7 +364,7 @@ export class Admission {
     for (const waiter of line.waiters()) {
       const obstacle = this.#obstacle(waiter.hold, now)
       if (obstacle === undefined && waiter === line.head) this.#admit(waiter, now)
-      else if (obstacle?.at === NEVER) this.#end(waiter, Effect.fail(refusal(obstacle, now)))
+      else if (obstacle?.at === NEVER) this.#end(waiter, refusal(obstacle, now))
     }
     if (line.head === undefined) return
     const obstacle = this.#obstacle(line.head.hold, now)

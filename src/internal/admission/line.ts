@@ -1,5 +1,3 @@
-import type * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
 import type { BudgetError } from "../../BudgetError.ts"
 import type { Alarm } from "../timeline.ts"
 import type { Flow } from "./fairQueue.ts"
@@ -18,10 +16,9 @@ export class Waiter {
   /** How often it was overtaken while nobody knew when its own turn would come. */
   overtaken = 0
   deadline: Alarm | undefined
-  /** How the waiting ended. */
-  outcome: Effect.Effect<void, BudgetError> | undefined
-  #fiber: Fiber.Fiber<unknown, unknown> | undefined
-  #resume: ((outcome: Effect.Effect<void, BudgetError>) => void) | undefined
+  /** How the waiting ended, once it has. */
+  outcome: Outcome | undefined
+  #sleeper: Sleeper | undefined
 
   constructor(line: Line, hold: Hold, since: number) {
     this.line = line
@@ -29,19 +26,24 @@ export class Waiter {
     this.since = since
   }
 
-  /** Suspends a fiber until the waiting ends. */
-  await(fiber: Fiber.Fiber<unknown, unknown>, resume: (outcome: Effect.Effect<void, BudgetError>) => void): void {
-    if (this.outcome !== undefined) return resume(this.outcome)
-    this.#fiber = fiber
-    this.#resume = resume
+  /** Wakes a sleeper when the waiting is over, or at once if it is. */
+  await(sleeper: Sleeper): void {
+    if (this.outcome === undefined) this.#sleeper = sleeper
+    else sleeper.wake(this.outcome)
   }
 
-  /** Ends the waiting. The fiber goes on later: who settles must not run what it lets in. */
-  end(outcome: Effect.Effect<void, BudgetError>): void {
+  end(outcome: Outcome): void {
     this.outcome = outcome
-    const resume = this.#resume
-    if (resume !== undefined) this.#fiber!.currentDispatcher.scheduleTask(() => resume(outcome), 0)
+    if (outcome !== "withdrawn") this.#sleeper?.wake(outcome)
   }
+}
+
+/** Withdrawn is who does not want to wait any longer; closed is the budget. */
+export type Outcome = "admitted" | "withdrawn" | "closed" | BudgetError
+
+/** Whoever sleeps until a waiting is over. It goes on later: who settles must not run what it lets in. */
+export interface Sleeper {
+  wake(outcome: Outcome): void
 }
 
 /** Those who wait for one budget: by priority, then in order of arrival. Its head waits at a gate, or at several. */

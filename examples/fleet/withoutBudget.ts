@@ -1,0 +1,32 @@
+/**
+ * The fleet as it is without a budget: every agent calls when it wants to, and the client retries as it does by default.
+ */
+import { Effect } from "effect"
+import { OpenAI } from "openai"
+import type { Document } from "./documents.ts"
+import { providerLimits, type Plan } from "./plan.ts"
+import { startProvider } from "./provider.ts"
+import { begin, finish, tasksOf, work, type Watch } from "./run.ts"
+import { summarise } from "./summarise.ts"
+
+export const runWithoutBudget = Effect.fn("runWithoutBudget")(function* (
+  plan: Plan,
+  documents: ReadonlyArray<Document>,
+  watch: Watch
+) {
+  const provider = yield* startProvider(
+    providerLimits,
+    documents.map(({ text }) => text)
+  )
+  // It retries twice: after the time that the 429 names, else after a back-off with jitter.
+  const client = new OpenAI({ baseURL: provider.baseURL, apiKey: "the local provider asks for none" })
+  const run = begin("without a budget", plan, provider)
+  yield* Effect.forkScoped(watch(run))
+
+  yield* Effect.forEach(
+    Array.from({ length: plan.agents }, (_, agent) => tasksOf(agent, plan, documents)),
+    (tasks) => work(run, tasks, (document) => summarise(client, document)),
+    { concurrency: "unbounded", discard: true }
+  )
+  return finish(run)
+}, Effect.scoped)
