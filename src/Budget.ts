@@ -280,6 +280,8 @@ export interface ServiceClass<Self, Id extends string, Outer> extends Context.Se
   readonly layer: Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
   /** A budget of its own wherever it is provided: one per run, per task, per request. */
   readonly fresh: Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
+  /** Takes other limits than those that were declared: for another environment, or a test. */
+  readonly layerWith: (options: LimitOptions) => Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
   /** Takes the limits from a config. A limit that makes no sense is a `ConfigError`. */
   readonly layerConfig: (
     config: Config.Config<LimitOptions>
@@ -388,6 +390,7 @@ export const Service =
     return Object.assign(tag, {
       layer,
       fresh: Layer.fresh(layer),
+      layerWith: (limits: LimitOptions) => Layer.effect(tag, makeWith(limits)),
       layerConfig: (config: Config.Config<LimitOptions>) =>
         Layer.effect(tag, Effect.flatMap(refuseNonsense(config), makeWith)),
       within,

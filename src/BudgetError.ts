@@ -184,6 +184,13 @@ export type Reason =
  * @since 0.1.0
  */
 export class BudgetError extends Data.TaggedError("BudgetError")<{ readonly reason: Reason }> {
+  /** The name of the limit that refused, unless it was no limit. */
+  get limitName(): string | undefined {
+    const { reason } = this
+    if (reason._tag === "InvalidUsage" || reason._tag === "BudgetStoreError") return undefined
+    return reason.limit === "pause" ? "pause" : reason.limit.name
+  }
+
   /** How long to wait before asking again, where that is known. */
   get retryAfter(): Duration.Duration | undefined {
     return this.reason._tag === "WindowExceeded" ? this.reason.retryAfter : undefined
@@ -201,17 +208,19 @@ export class BudgetError extends Data.TaggedError("BudgetError")<{ readonly reas
  * @since 0.1.0
  */
 export const make = (reason: Reason): BudgetError => {
-  const limit = Error.stackTraceLimit
-  if (!isStackTraceLimitWritable) return new BudgetError({ reason })
-  Error.stackTraceLimit = 0
+  if (!isTraceLimitWritable) return new BudgetError({ reason })
+  const limit = errors.stackTraceLimit
+  errors.stackTraceLimit = 0
   const error = new BudgetError({ reason })
-  Error.stackTraceLimit = limit
+  errors.stackTraceLimit = limit
   return error
 }
 
+// Engines without it ignore it.
+const errors: ErrorConstructor & { stackTraceLimit?: number | undefined } = Error
+
 // Realms with frozen intrinsics refuse the assignment; there an error costs what it costs.
-const isStackTraceLimitWritable =
-  Object.getOwnPropertyDescriptor(Error, "stackTraceLimit")?.writable === true || Object.isExtensible(Error)
+const isTraceLimitWritable = !Object.isFrozen(Error)
 
 const where = (reason: { readonly budget: string; readonly limit: Limit.Limit }): string =>
   `${reason.budget}: ${reason.limit.name}`

@@ -1,0 +1,90 @@
+import { readdirSync, readFileSync } from "node:fs"
+import { join, posix } from "node:path"
+import { describe, expect, it } from "vitest"
+
+/**
+ * What each part may import, besides itself. Parts are listed from the core outwards; a file belongs to the first part
+ * that names it.
+ */
+const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArray<string>; effect: RegExp }> = [
+  { name: "usage", files: /^(Usage|Meter)\.ts$/, mayImport: [], effect: /^$/ },
+  {
+    name: "limit",
+    files: /^(Limit\.ts|internal\/limit\/.*)$/,
+    mayImport: ["usage"],
+    effect: /^effect\/(Cron|Duration)$/
+  },
+  { name: "heap", files: /^internal\/heap\.ts$/, mayImport: [], effect: /^$/ },
+  {
+    name: "error",
+    files: /^(BudgetError|BudgetEvent)\.ts$/,
+    mayImport: ["usage", "limit"],
+    effect: /^effect\/(Data|Duration)$/
+  },
+  { name: "ledger", files: /^internal\/ledger\.ts$/, mayImport: ["usage", "limit"], effect: /^$/ },
+  { name: "timeline", files: /^internal\/timeline\.ts$/, mayImport: ["heap"], effect: /^effect\/\w+$/ },
+  {
+    name: "admission",
+    files: /^internal\/admission\/.*$/,
+    mayImport: ["usage", "limit", "heap", "error", "ledger", "timeline"],
+    effect: /^effect\/(Effect|Duration)$/
+  },
+  {
+    name: "budget",
+    files: /^(Budget|BudgetMap|Reservation)\.ts$|^internal\/(budget|enter|events|retention|settlement)\.ts$/,
+    mayImport: ["usage", "limit", "error", "ledger", "admission"],
+    effect: /^effect\/\w+$/
+  },
+  {
+    name: "tokenCounter",
+    files: /^(TokenCounter\.ts|internal\/tokenCounter\/.*)$/,
+    mayImport: ["heap"],
+    effect: /^(effect\/\w+|js-tiktoken\/.*)$/
+  },
+  {
+    name: "barrel",
+    files: /^index\.ts$/,
+    mayImport: ["usage", "limit", "error", "budget", "tokenCounter"],
+    effect: /^$/
+  }
+]
+
+const sources = readdirSync("src", { recursive: true, encoding: "utf8" })
+  .map((file) => file.replaceAll("\\", "/"))
+  .filter((file) => file.endsWith(".ts"))
+
+const importsOf = (file: string): ReadonlyArray<string> =>
+  [...readFileSync(join("src", file), "utf8").matchAll(/(?:from|import\() ?"([^"]+)"/g)]
+    .filter((match) => !isInDocstring(file, match.index))
+    .map((match) => match[1] ?? "")
+
+const isInDocstring = (file: string, index: number): boolean => {
+  const text = readFileSync(join("src", file), "utf8")
+  return /^ *\*/.test(text.slice(text.lastIndexOf("\n", index) + 1, index))
+}
+
+const partOf = (file: string) => parts.find((part) => part.files.test(file))
+
+describe("the architecture", () => {
+  it("has a part for every file", () => {
+    expect(sources.filter((file) => partOf(file) === undefined)).toEqual([])
+  })
+
+  it.each(sources)("lets dependencies point one way only: %s", (file) => {
+    const part = partOf(file)
+    const wrong = importsOf(file).filter((specifier) => {
+      if (!specifier.startsWith(".")) return part === undefined || !part.effect.test(specifier)
+      const target = partOf(posix.join(posix.dirname(file), specifier))
+      return target === undefined || (target !== part && part?.mayImport.includes(target.name) !== true)
+    })
+    expect(wrong).toEqual([])
+  })
+
+  it("has a subpath and a name in the barrel for every public module", () => {
+    const barrel = readFileSync("src/index.ts", "utf8")
+    const missing = sources
+      .filter((file) => !file.includes("/") && file !== "index.ts")
+      .filter((file) => !barrel.includes(`export * as ${file.replace(".ts", "")} from "./${file}"`))
+    expect(missing).toEqual([])
+  })
+})
