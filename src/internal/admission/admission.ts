@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type * as Limit from "../../Limit.ts"
+import * as Meter from "../../Meter.ts"
 import type * as Usage from "../../Usage.ts"
 import { NOT_IN_HEAP } from "../heap.ts"
 import { PauseState } from "../limit/pause.ts"
@@ -63,7 +64,7 @@ export class Admission {
 
   /** Takes what is validly asked for if that is possible at once. Otherwise says what is in the way. */
   take(hold: Hold, now: number): Obstacle | undefined {
-    hold.follow(hold.path)
+    hold.measureOn(hold.path)
     const obstacle = this.#obstacle(hold, now)
     if (obstacle === undefined) this.#take(hold, now)
     return obstacle
@@ -113,7 +114,7 @@ export class Admission {
       if (excess > 0) state.charge(excess, (now ??= this.timeline.now()))
     }
     for (const { ledger } of nodes) ledger.settle(actual)
-    this.#afterSettlement(gates)
+    this.#afterSettlement(hold.path)
   }
 
   /** Gives everything back. */
@@ -124,18 +125,19 @@ export class Admission {
       gates[index]!.state.settle(hold.amounts[index]!, 0, hold.takenAt)
     }
     for (const { ledger } of nodes) ledger.open--
-    this.#afterSettlement(gates)
+    this.#afterSettlement(hold.path)
   }
 
   /** Records usage that had no reservation, which is valid. */
-  charge({ gates, nodes }: Path, usage: Usage.Usage): void {
+  charge(path: Path, usage: Usage.Usage): void {
+    const { gates, nodes } = path
     const now = this.timeline.now()
     for (const { meter, state } of gates) {
       const amount = meter.measure(usage)
       if (amount > 0) state.charge(amount, now)
     }
     for (const { ledger } of nodes) ledger.charge(usage)
-    this.#afterSettlement(gates)
+    this.#afterSettlement(path)
   }
 
   /** Admits nothing before an instant. */
@@ -209,10 +211,14 @@ export class Admission {
     }
   }
 
-  #afterSettlement(gates: ReadonlyArray<Gate>): void {
+  #afterSettlement({ gates, nodes }: Path): void {
     for (const gate of gates) {
       if (gate.isContended) this.#touch(gate)
       if (gate.largestWaiting > 0) this.#failHopeless(gate)
+    }
+    // Behind a head that waits elsewhere, somebody may have waited for this.
+    for (const { line } of nodes) {
+      if (line !== undefined) for (const gate of line.gates) this.#touch(gate)
     }
     if (this.#dirty.length > 0) this.#run(this.timeline.now())
   }
@@ -259,8 +265,8 @@ export class Admission {
   /** Lets those behind a head pass it who do not delay it. Says when the next one might. */
   #backfill(gate: Gate, head: Waiter, now: number): number {
     let nextAt = AFTER_SETTLEMENT
-    // Where there is no room for anything, and time makes none, nobody needs to be asked.
-    if (gate.state.readyAt(1, now) === AFTER_SETTLEMENT) return nextAt
+    // Where everyone needs the same and there is none of it, nobody needs to be asked.
+    if (gate.meter === Meter.reservations && gate.state.readyAt(1, now) > now) return nextAt
     for (const waiter of candidates(gate, head)) {
       if (waiter.outcome !== undefined) continue
       const obstacle = this.#obstacle(waiter.hold, now)
@@ -353,7 +359,7 @@ export class Admission {
     for (const line of node.lines) this.#unpark(line, line.head!)
     if (node.rebuildGates()) this.#edition++
     for (const line of node.lines) {
-      for (const waiter of line.waiters()) waiter.hold.follow(this.path(line.node))
+      for (const waiter of line.waiters()) waiter.hold.measureOn(this.path(line.node))
       for (const waiter of line.waiters()) this.#noteWaiting(waiter.hold)
       this.#restart(line, now)
     }

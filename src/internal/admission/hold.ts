@@ -39,7 +39,7 @@ export class Hold {
   }
 
   /** Measures the estimate, which is valid, on its path: before it passes, and when the path has changed. */
-  follow(path: Path): void {
+  measureOn(path: Path): void {
     this.path = path
     this.amounts = measure(path, this.estimate)
   }
