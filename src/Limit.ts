@@ -8,7 +8,9 @@
  * @since 0.1.0
  */
 import * as Cron from "effect/Cron"
+import * as DateTime from "effect/DateTime"
 import * as Duration from "effect/Duration"
+import * as Option from "effect/Option"
 import * as Meter from "./Meter.ts"
 import * as Usage from "./Usage.ts"
 
@@ -199,7 +201,8 @@ const periodCron: Readonly<Record<Period, string>> = {
  * **Details**
  *
  * `every` is a period or, for any other rhythm, the `Cron` of its resets (the time zone is then the cron's own). The
- * time zone is an IANA name and defaults to UTC.
+ * time zone is an IANA name and defaults to UTC. A clock that is set back re-enters no window that it has left: what
+ * was counted stays until the calendar gets to the window's end again.
  *
  * Throws a `RangeError` when the meter, the period or the time zone is unknown, or `max` is not a whole, non-negative
  * amount.
@@ -225,12 +228,12 @@ export const fixedWindow = (
 ): FixedWindow => {
   const measured = metered("Limit.fixedWindow", meter, max)
   const timeZone = options?.timeZone ?? "UTC"
-  const label = Cron.isCron(every) ? Cron.format(every) : `${every} ${timeZone}`
+  const label = Cron.isCron(every) ? cronLabel(every) : `${every} ${timeZone}`
   return {
     _tag: "FixedWindow",
     name: options?.name ?? `fixedWindow(${measured.meter.name}, ${label})`,
     ...measured,
-    resets: Cron.isCron(every) ? every : periodResets(every, timeZone),
+    resets: Cron.isCron(every) ? comingResets(every) : periodResets(every, timeZone),
     chargeAt: options?.chargeAt ?? "reserve"
   }
 }
@@ -312,12 +315,26 @@ const metered = (where: string, input: Meter.Input, max: number): Pick<Named, "m
 }
 
 const positiveMillis = (where: string, input: Duration.Input): number => {
-  const duration = Duration.fromInput(input)
-  const millis = duration._tag === "Some" ? Duration.toMillis(duration.value) : Number.NaN
+  const millis = Option.match(Duration.fromInput(input), { onNone: () => Number.NaN, onSome: Duration.toMillis })
   if (!Number.isSafeInteger(millis) || millis <= 0) {
     throw new RangeError(`${where} must be a positive whole number of milliseconds, got ${String(input)}`)
   }
   return millis
+}
+
+const cronLabel = (cron: Cron.Cron): string =>
+  Option.match(cron.tz, {
+    onNone: () => Cron.format(cron),
+    onSome: (zone) => `${Cron.format(cron)} ${DateTime.zoneToString(zone)}`
+  })
+
+const comingResets = (cron: Cron.Cron): Cron.Cron => {
+  try {
+    Cron.next(cron, new Date(0))
+    return cron
+  } catch {
+    throw new RangeError(`Limit.fixedWindow: the cron "${Cron.format(cron)}" never comes`)
+  }
 }
 
 const periodResets = (period: Period, timeZone: string): Cron.Cron => {

@@ -77,7 +77,9 @@ export const nanoUsdPerUsd = 1_000_000_000
 export const nanoUsd = (usd: number): number => {
   const exact = usd * nanoUsdPerUsd
   const nearest = Math.round(exact)
-  return Math.abs(exact - nearest) <= Math.abs(exact) * Number.EPSILON ? nearest : Math.ceil(exact)
+  if (Math.abs(exact - nearest) <= Math.abs(exact) * Number.EPSILON) return nearest
+  // Away from zero, so that a price that is negative by less than a nano-dollar does not pass for nothing.
+  return exact < 0 ? Math.floor(exact) : Math.ceil(exact)
 }
 
 /**
@@ -110,7 +112,7 @@ export const make = (input: Input): Usage => ({
   cacheWriteTokens: field(input, "cacheWriteTokens", 0),
   outputTokens: field(input, "outputTokens", 0),
   reasoningTokens: field(input, "reasoningTokens", 0),
-  costNanoUsd: input.costUsd === undefined ? field(input, "costUsd", 0) : nanoUsd(input.costUsd)
+  costNanoUsd: nanoUsd(field(input, "costUsd", 0))
 })
 
 // A field that is present but undefined is a report that lacks it: reading it as zero would lose what was spent.

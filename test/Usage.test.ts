@@ -55,8 +55,7 @@ describe("Usage.make", () => {
     for (const field of fields) expect(Usage.make(JSON.parse(`{"${field}":null}`))[field]).toBeNaN()
   })
 
-  // A defect: null times a billion is zero, so that the cost of the call is lost.
-  it.fails("reads a price of null as unknown, not as free of charge", () => {
+  it("reads a price of null as unknown, not as free of charge", () => {
     expect(Usage.make(JSON.parse(`{"costUsd":null}`)).costNanoUsd).toBeNaN()
   })
 })
@@ -108,8 +107,7 @@ describe("Usage.problem", () => {
     }
   })
 
-  // A defect: rounding up makes -0 of it, which passes for an amount.
-  it.fails("names a cost that is negative by less than a nano-dollar", () => {
+  it("names a cost that is negative by less than a nano-dollar", () => {
     expect(Usage.isValid(Usage.make({ costUsd: -0.000_000_000_4 }))).toBe(false)
   })
 

@@ -12,7 +12,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     name: "limit",
     files: /^(Limit\.ts|internal\/limit\/.*)$/,
     mayImport: ["usage"],
-    effect: /^effect\/(Cron|Duration)$/
+    effect: /^effect\/(Cron|DateTime|Duration|Option)$/
   },
   { name: "heap", files: /^internal\/heap\.ts$/, mayImport: [], effect: /^$/ },
   {

@@ -46,12 +46,12 @@ export class Ledger {
   }
 
   /** Puts other limits in place. One with a known name keeps its counters, a new one starts unused. */
-  update(limits: ReadonlyArray<Limit.Limit>): void {
+  update(limits: ReadonlyArray<Limit.Limit>, now: number): void {
     const known = new Map(this.states.map((state) => [state.limit.name, state]))
     this.states = named(limits).map((limit) => {
       const state = known.get(limit.name)
       if (state === undefined || !isSameRule(state.limit, limit)) return start(limit, this.#wallOffset)
-      state.update(limit)
+      state.update(limit, now)
       return state
     })
   }

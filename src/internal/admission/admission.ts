@@ -153,7 +153,7 @@ export class Admission {
   /** Puts other limits in place. Those that keep their name keep what they have counted. */
   update(node: BudgetNode, limits: ReadonlyArray<Limit.Limit>): void {
     const now = this.timeline.now()
-    node.ledger.update(limits)
+    node.ledger.update(limits, now)
     this.#rebuild(node, now)
     this.#run(now)
   }

@@ -15,8 +15,7 @@ export class FixedWindowState implements LimitState {
   #counted = 0
   /** From here on, what was taken was taken in this window. */
   #start = Number.NEGATIVE_INFINITY
-  #end = Number.NEGATIVE_INFINITY
-  /** The end as the calendar shows it, which identifies the window. */
+  /** The end, as the calendar shows it. It identifies the window. */
   #wallEnd = Number.NEGATIVE_INFINITY
 
   constructor(limit: Limit.FixedWindow, wallOffset: () => number) {
@@ -29,7 +28,7 @@ export class FixedWindowState implements LimitState {
     if (amount > max) return NEVER
     if (this.used(now) + beside + amount <= max) return now
     const kept = this.limit.chargeAt === "settle" ? this.reserved + beside : 0
-    return kept + amount <= max ? this.#end : AFTER_SETTLEMENT
+    return kept + amount <= max ? this.#end() : AFTER_SETTLEMENT
   }
 
   take(amount: number, now: number): void {
@@ -67,20 +66,18 @@ export class FixedWindowState implements LimitState {
     copy.reserved = this.reserved
     copy.#counted = this.#counted
     copy.#start = this.#start
-    copy.#end = this.#end
     copy.#wallEnd = this.#wallEnd
     return copy
   }
 
   #roll(now: number): void {
-    if (now < this.#end) return
-    const offset = this.#wallOffset()
-    const wallEnd = Cron.next(this.limit.resets, new Date(now - offset)).getTime()
-    if (wallEnd > this.#wallEnd) {
-      this.#wallEnd = wallEnd
-      this.#start = now
-      this.#counted = 0
-    }
-    this.#end = this.#wallEnd + offset
+    if (now < this.#end()) return
+    this.#wallEnd = Cron.next(this.limit.resets, new Date(now - this.#wallOffset())).getTime()
+    this.#start = now
+    this.#counted = 0
+  }
+
+  #end(): number {
+    return this.#wallEnd + this.#wallOffset()
   }
 }

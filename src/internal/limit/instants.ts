@@ -47,7 +47,7 @@ export class Instants {
 
   /** Drops every entry at or before an instant. */
   dropUntil(instant: number): void {
-    this.#droppedUntil = instant
+    if (instant > this.#droppedUntil) this.#droppedUntil = instant
     if (this.size > 0 && this.#timeOf(this.#head) <= instant) this.#trim(instant)
   }
 
@@ -140,7 +140,7 @@ export class Instants {
 
   #makeRoom(): void {
     const isFull = this.#capacity === CAPACITY_MAX
-    const capacity = isFull ? CAPACITY_MAX : Math.max(CAPACITY_MIN, this.#capacity * 2)
+    const capacity = this.#roomierCapacity()
     const slots = new Array<number>(2 * capacity).fill(0)
     let count = 0
     for (let index = 0; index < this.size; index++) {
@@ -159,6 +159,14 @@ export class Instants {
     this.#blocks = capacity > BLOCK_SIZE ? new Array<number>(capacity / BLOCK_SIZE).fill(0) : none
     if (this.#blocks === none) return
     for (let slot = 0; slot < count; slot++) this.#blocks[slot >> BLOCK_BITS]! += this.#amountOf(slot)
+  }
+
+  /** Twice as much, unless half of the entries hold nothing and are about to go. */
+  #roomierCapacity(): number {
+    let live = 0
+    for (let index = 0; index < this.size; index++) if (this.#amountOf(this.#slot(index)) > 0) live++
+    const isHalfEmpty = this.#capacity > 0 && live * 2 <= this.#capacity
+    return isHalfEmpty ? this.#capacity : Math.min(CAPACITY_MAX, Math.max(CAPACITY_MIN, this.#capacity * 2))
   }
 
   #quantum(instant: number): number {

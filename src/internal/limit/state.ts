@@ -41,8 +41,8 @@ export interface LimitState {
   /** Whether the state equals that of a limit nobody has used yet, so that forgetting it loses nothing. */
   isUnused(now: number): boolean
 
-  /** Changes the rule and keeps what was counted. Kind, meter and period stay the same. */
-  update(limit: Limit.Limit): void
+  /** Changes the maximum or the period from now on and keeps what was counted. */
+  update(limit: Limit.Limit, now: number): void
 
   /** A copy that can be run ahead without touching the original. */
   clone(): LimitState

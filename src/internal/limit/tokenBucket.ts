@@ -57,7 +57,8 @@ export class TokenBucketState implements LimitState {
     return this.reserved === 0 && this.used(now) === 0
   }
 
-  update(limit: Limit.TokenBucket): void {
+  update(limit: Limit.TokenBucket, now: number): void {
+    this.#fill(now)
     // What was used stays used: a bucket that grows does not become fuller than its inflow makes it.
     if (limit.refillMillis !== this.limit.refillMillis) this.#fraction = 0
     this.#level += limit.max - this.limit.max
@@ -110,7 +111,7 @@ export class TokenBucketState implements LimitState {
 /** Quotient and remainder of `(a × b + c) / divisor`, exact also where the product exceeds 2^53. */
 const divide = (a: number, b: number, c: number, divisor: number): [quotient: number, remainder: number] => {
   const dividend = a * b + c
-  if (Number.isSafeInteger(dividend)) {
+  if (Number.isSafeInteger(a * b) && Number.isSafeInteger(dividend)) {
     const remainder = dividend % divisor
     return [(dividend - remainder) / divisor, remainder]
   }
