@@ -163,7 +163,8 @@ export type OnFailure = "release" | "charge"
  *
  * `position` counts from 1 at the limit where it waits, in the order in which requests would be served if nobody came
  * or left; it is 0 when the waiting is over. `startsAt` (epoch millis) is the earliest start that can be promised now,
- * if nothing is given back before; it is absent when only settlements make room.
+ * if nothing is given back before; it is absent when only settlements make room. The promise is kept to whoever is
+ * next in line: those behind can still be overtaken by small requests that come later.
  *
  * @category models
  * @since 0.1.0

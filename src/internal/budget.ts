@@ -43,20 +43,21 @@ class BudgetImpl implements Budget.Budget {
       Effect.flatMap(Effect.scope, (scope) => {
         const hold = admission.ask(node, estimate, manner.priority)
         // An interruption can replace the success of a waiting that has ended: then the hold is open, and nobody's.
-        const entered = Effect.onExit(restore(enter(admission, hold, manner, () => Effect.void)), (exit) =>
+        const entering = Effect.suspend(() => enter(admission, hold, manner, () => Effect.void))
+        const entered = Effect.onExit(restore(entering), (exit) =>
           Effect.sync(() => {
             if (exit._tag === "Success") return
             settleAtEnd(admission, hold, exit, "release")
             exitUnentered(admission, hold, exit)
           })
         )
-        return Effect.andThen(
-          entered,
-          Effect.as(
-            Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))),
-            new OpenReservation(admission, hold)
-          )
+        const settleWithScope = Scope.addFinalizerExit(scope, (exit) =>
+          Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))
         )
+        return Effect.flatMap(entered, () => {
+          hold.hasBegun = true
+          return Effect.as(settleWithScope, new OpenReservation(admission, hold))
+        })
       })
     )
   }
@@ -78,7 +79,7 @@ class BudgetImpl implements Budget.Budget {
     return this.#use(
       estimate,
       mannerOf(options),
-      (hold) => body(new OpenReservation(admission, hold)),
+      beginning(onFailure, (hold) => body(new OpenReservation(admission, hold))),
       (hold, exit) => {
         settleAtEnd(admission, hold, exit, onFailure)
         return Effect.void
@@ -97,7 +98,7 @@ class BudgetImpl implements Budget.Budget {
       this.#use<A, E, R>(
         estimate,
         manner,
-        () => self,
+        beginning(onFailure, () => self),
         (hold, exit) => {
           if (actual !== undefined && exit._tag === "Success") return commitResult(admission, hold, actual, exit.value)
           settleAtEnd(admission, hold, exit, onFailure)
@@ -129,8 +130,7 @@ class BudgetImpl implements Budget.Budget {
 
   pauseUntil(instant: DateTime.DateTime.Input): Effect.Effect<void> {
     return Effect.sync(() => {
-      const { timeline } = this.admission
-      this.admission.pause(this.node, DateTime.makeUnsafe(instant).epochMilliseconds + timeline.wallOffset)
+      this.admission.pause(this.node, DateTime.makeUnsafe(instant).epochMilliseconds)
     })
   }
 
@@ -193,6 +193,19 @@ export const open = (
   )
 
 type Options = Parameters<typeof Budget.make>[0]
+
+/** Notes that the call has begun, where that makes a difference to what an interruption costs. */
+const beginning = <A, E, R>(
+  onFailure: Budget.OnFailure,
+  body: (hold: Hold) => Effect.Effect<A, E, R>
+): ((hold: Hold) => Effect.Effect<A, E, R>) =>
+  onFailure === "release"
+    ? body
+    : (hold) =>
+        Effect.suspend(() => {
+          hold.hasBegun = true
+          return body(hold)
+        })
 
 const implementationOf = (name: string, budget: Budget.Budget): BudgetImpl => {
   if (budget instanceof BudgetImpl) return budget

@@ -3,20 +3,19 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as BudgetError from "../BudgetError.ts"
+import type { Place } from "../Budget.ts"
 import type { Admission } from "./admission/admission.ts"
 import { forecast } from "./admission/forecast.ts"
-import { type Hold, problemWith } from "./admission/hold.ts"
+import type { Hold } from "./admission/hold.ts"
 import type { Outcome, Sleeper, Waiter } from "./admission/line.ts"
-import { refusal } from "./admission/refusal.ts"
+import { invalidEstimate, refusal } from "./admission/refusal.ts"
 import { isHeard, tell } from "./events.ts"
 
 /** How a request asks. */
 export interface Manner {
   readonly maxWaitMillis: number
   readonly priority: number
-  readonly onWait:
-    | ((place: Effect.Effect<{ position: number; startsAt: number | undefined }>) => Effect.Effect<void>)
-    | undefined
+  readonly onWait: ((place: Effect.Effect<Place>) => Effect.Effect<void>) | undefined
 }
 
 /**
@@ -31,10 +30,8 @@ export const enter = <A, E, R>(
   manner: Manner,
   proceed: (hold: Hold) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | BudgetError.BudgetError, R> => {
-  const problem = problemWith(hold.path, hold.estimate)
-  if (problem !== undefined) {
-    return Effect.fail(BudgetError.make(new BudgetError.InvalidUsage({ budget: hold.node.name, problem })))
-  }
+  const problem = hold.measureOn(hold.path)
+  if (problem !== undefined) return Effect.fail(invalidEstimate(hold, problem))
   const now = admission.timeline.now()
   const obstacle = admission.take(hold, now)
   if (obstacle === undefined) return admitted(hold, proceed)
@@ -42,18 +39,24 @@ export const enter = <A, E, R>(
   if (!(until > now) || admission.outlasts(obstacle, until)) return Effect.fail(refusal(obstacle, now))
   const waiter = admission.wait(hold, obstacle, until, now)
   const entering = awaiting(waiter, proceed)
-  return manner.onWait === undefined
-    ? entering
-    : Effect.andThen(manner.onWait(Effect.sync(() => forecast(waiter, admission.timeline.now()))), entering)
+  return manner.onWait === undefined ? entering : Effect.andThen(manner.onWait(placeOf(admission, waiter)), entering)
 }
 
 /** Sees to a hold that did not become open: whoever still waits leaves the line, and a refusal is reported. */
 export const exitUnentered = (admission: Admission, hold: Hold, exit: Exit.Exit<unknown, unknown>): void => {
   admission.withdraw(hold)
-  if (!isHeard(hold.path)) return
+  // A body that has settled by itself may fail with the refusal of another budget.
+  if (hold.status !== "asked" || !isHeard(hold.path)) return
   const error = Exit.findErrorOption(exit)
   if (Option.isSome(error) && error.value instanceof BudgetError.BudgetError) reportRefused(hold, error.value)
 }
+
+/** Where a waiter stands, in the time of the clock. */
+const placeOf = ({ timeline }: Admission, waiter: Waiter): Effect.Effect<Place> =>
+  Effect.sync(() => {
+    const { position, startsAt } = forecast(waiter, timeline.now())
+    return { position, startsAt: startsAt === undefined ? undefined : startsAt - timeline.wallOffset }
+  })
 
 /** Suspends until the waiting is over. What follows is resumed with, and little more is held: many may wait. */
 const awaiting = <A, E, R>(

@@ -22,7 +22,7 @@ export const settleAtEnd = (
   if (hold.status !== "open") return
   if (exit._tag === "Success") return commitEstimate(admission, hold)
   if (hold.recorded !== undefined) return commitValid(admission, hold, hold.recorded)
-  if (onFailure === "charge") return commitEstimate(admission, hold)
+  if (onFailure === "charge" && hold.hasBegun) return commitEstimate(admission, hold)
   release(admission, hold)
 }
 

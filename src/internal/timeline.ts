@@ -51,8 +51,9 @@ export class Timeline {
 
   now(): number {
     const wall = this.#clock.currentTimeMillisUnsafe()
-    if (wall < this.#wall) this.#setBack(this.#wall - wall)
+    const setBackBy = this.#wall - wall
     this.#wall = wall
+    if (setBackBy > 0) this.#setBack(setBackBy)
     return wall + this.wallOffset
   }
 

@@ -11,7 +11,7 @@ import { FairQueue } from "./fairQueue.ts"
 import { Hold } from "./hold.ts"
 import { Line, type Outcome, type Waiter } from "./line.ts"
 import type { BudgetNode, Gate, Path } from "./node.ts"
-import { refusal } from "./refusal.ts"
+import { invalidEstimate, refusal } from "./refusal.ts"
 
 /** What keeps a request out: the gate that will let it in last, and when. */
 export interface Obstacle {
@@ -62,9 +62,8 @@ export class Admission {
     return new Hold(node, this.path(node), estimate, priority, ++this.#arrivals)
   }
 
-  /** Takes what is validly asked for if that is possible at once. Otherwise says what is in the way. */
+  /** Takes what is asked for, and measured, if that is possible at once. Otherwise says what is in the way. */
   take(hold: Hold, now: number): Obstacle | undefined {
-    hold.measureOn(hold.path)
     const obstacle = this.#obstacle(hold, now)
     if (obstacle === undefined) this.#take(hold, now)
     return obstacle
@@ -140,11 +139,11 @@ export class Admission {
     this.#afterSettlement(path)
   }
 
-  /** Admits nothing before an instant. */
-  pause(node: BudgetNode, until: number): void {
+  /** Admits nothing before an instant of the clock. */
+  pause(node: BudgetNode, untilWall: number): void {
     const now = this.timeline.now()
     const isFirst = node.ledger.pause === undefined
-    node.ledger.pauseUntil(until, now)
+    node.ledger.pauseUntil(untilWall + this.timeline.wallOffset, now)
     if (isFirst) this.#rebuild(node, now)
     for (const gate of node.gates) if (gate.isContended) this.#touch(gate)
     this.#run(now)
@@ -359,8 +358,11 @@ export class Admission {
     for (const line of node.lines) this.#unpark(line, line.head!)
     if (node.rebuildGates()) this.#edition++
     for (const line of node.lines) {
-      for (const waiter of line.waiters()) waiter.hold.measureOn(this.path(line.node))
-      for (const waiter of line.waiters()) this.#noteWaiting(waiter.hold)
+      for (const waiter of line.waiters()) {
+        const problem = waiter.hold.measureOn(this.path(line.node))
+        if (problem === undefined) this.#noteWaiting(waiter.hold)
+        else this.#end(waiter, invalidEstimate(waiter.hold, problem))
+      }
       this.#restart(line, now)
     }
   }

@@ -22,6 +22,8 @@ export class Hold {
   declare takenAt: number
   /** Its place in line, once it had to wait. */
   declare waiter: Waiter | undefined
+  /** Whether the call has begun: before, there is nothing to charge. */
+  declare hasBegun: boolean
   /** The usage so far of a call that is still running. */
   declare recorded: Usage.Usage | undefined
 
@@ -35,13 +37,16 @@ export class Hold {
     this.status = "asked"
     this.takenAt = 0
     this.waiter = undefined
+    this.hasBegun = false
     this.recorded = undefined
   }
 
-  /** Measures the estimate, which is valid, on its path: before it passes, and when the path has changed. */
-  measureOn(path: Path): void {
+  /** Measures the estimate on a path: before it asks, and when the path has changed. Or says what is wrong with it. */
+  measureOn(path: Path): string | undefined {
     this.path = path
-    this.amounts = measure(path, this.estimate)
+    const problem = problemWith(path, this.estimate)
+    if (problem === undefined) this.amounts = measure(path, this.estimate)
+    return problem
   }
 
   amountAt(gate: Gate): number {

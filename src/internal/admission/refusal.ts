@@ -2,6 +2,11 @@ import * as Duration from "effect/Duration"
 import * as BudgetError from "../../BudgetError.ts"
 import { AFTER_SETTLEMENT, NEVER } from "../limit/state.ts"
 import type { Obstacle } from "./admission.ts"
+import type { Hold } from "./hold.ts"
+
+/** Says what is wrong with what a hold asks for. */
+export const invalidEstimate = (hold: Hold, problem: string): BudgetError.BudgetError =>
+  BudgetError.make(new BudgetError.InvalidUsage({ budget: hold.node.name, problem }))
 
 /** Says why an obstacle keeps a request out. */
 export const refusal = ({ amount, at, gate }: Obstacle, now: number): BudgetError.BudgetError => {
