@@ -42,21 +42,22 @@ class BudgetImpl implements Budget.Budget {
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.scope, (scope) => {
         const hold = admission.ask(node, estimate, manner.priority)
+        const settleWithScope = (): Effect.Effect<Reservation> => {
+          hold.hasBegun = true
+          return Effect.as(
+            Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))),
+            new OpenReservation(admission, hold)
+          )
+        }
+        const entering = enter(admission, hold, manner, settleWithScope)
+        if (hold.waiter === undefined) return entering
         // An interruption can replace the success of a waiting that has ended: then the hold is open, and nobody's.
-        const entering = Effect.suspend(() => enter(admission, hold, manner, () => Effect.void))
-        const entered = Effect.onExit(restore(entering), (exit) =>
-          Effect.sync(() => {
-            if (exit._tag === "Success") return
+        return Effect.onExit(restore(entering), (exit) => {
+          if (exit._tag === "Failure") {
             settleAtEnd(admission, hold, exit, "release")
             exitUnentered(admission, hold, exit)
-          })
-        )
-        const settleWithScope = Scope.addFinalizerExit(scope, (exit) =>
-          Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))
-        )
-        return Effect.flatMap(entered, () => {
-          hold.hasBegun = true
-          return Effect.as(settleWithScope, new OpenReservation(admission, hold))
+          }
+          return Effect.void
         })
       })
     )

@@ -22,7 +22,7 @@ export interface Manner {
  * Lets a hold in, at once or after waiting as long as the manner allows, and goes on with `proceed`.
  *
  * From here on the hold may wait or be open. Whoever calls this has seen to its end beforehand, with a settlement and
- * with `exitUnentered`, also on interruption.
+ * with `exitUnentered`, also on interruption. It runs no code of the user's before it returns.
  */
 export const enter = <A, E, R>(
   admission: Admission,
@@ -31,24 +31,33 @@ export const enter = <A, E, R>(
   proceed: (hold: Hold) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | BudgetError.BudgetError, R> => {
   const problem = hold.measureOn(hold.path)
-  if (problem !== undefined) return Effect.fail(invalidEstimate(hold, problem))
+  if (problem !== undefined) return refuse(hold, invalidEstimate(hold, problem))
   const now = admission.timeline.now()
   const obstacle = admission.take(hold, now)
   if (obstacle === undefined) return admitted(hold, proceed)
   const until = now + manner.maxWaitMillis
-  if (!(until > now) || admission.outlasts(obstacle, until)) return Effect.fail(refusal(obstacle, now))
+  if (!(until > now) || admission.outlasts(obstacle, until)) return refuse(hold, refusal(obstacle, now))
   const waiter = admission.wait(hold, obstacle, until, now)
-  const entering = awaiting(waiter, proceed)
-  return manner.onWait === undefined ? entering : Effect.andThen(manner.onWait(placeOf(admission, waiter)), entering)
+  const { onWait } = manner
+  if (onWait === undefined) return awaiting(waiter, proceed)
+  return Effect.andThen(
+    Effect.suspend(() => onWait(placeOf(admission, waiter))),
+    awaiting(waiter, proceed)
+  )
 }
 
-/** Sees to a hold that did not become open: whoever still waits leaves the line, and a refusal is reported. */
+/** Sees to a hold that had to wait and did not become open: it leaves the line, and a refusal is reported. */
 export const exitUnentered = (admission: Admission, hold: Hold, exit: Exit.Exit<unknown, unknown>): void => {
   admission.withdraw(hold)
-  // A body that has settled by itself may fail with the refusal of another budget.
-  if (hold.status !== "asked" || !isHeard(hold.path)) return
+  // Whoever was let in may have settled by itself and then fail, also with the refusal of another budget.
+  if (hold.waiter === undefined || hold.status !== "asked" || !isHeard(hold.path)) return
   const error = Exit.findErrorOption(exit)
   if (Option.isSome(error) && error.value instanceof BudgetError.BudgetError) reportRefused(hold, error.value)
+}
+
+const refuse = (hold: Hold, error: BudgetError.BudgetError): Effect.Effect<never, BudgetError.BudgetError> => {
+  if (isHeard(hold.path)) reportRefused(hold, error)
+  return Effect.fail(error)
 }
 
 /** Where a waiter stands, in the time of the clock. */

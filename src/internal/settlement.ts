@@ -73,23 +73,24 @@ export class OpenReservation implements Reservation {
   }
 
   commit(actual: Usage.Usage): Effect.Effect<void> {
-    return this.#whileOpen("commit", (hold) => commit(this.#admission, hold, actual))
+    return Effect.suspend(() =>
+      this.#hold.status === "open"
+        ? commit(this.#admission, this.#hold, actual)
+        : reportSettledTwice(this.#hold, "commit")
+    )
   }
 
   get release(): Effect.Effect<void> {
-    return this.#whileOpen("release", (hold) => {
-      release(this.#admission, hold)
+    return Effect.suspend(() => {
+      if (this.#hold.status !== "open") return reportSettledTwice(this.#hold, "release")
+      release(this.#admission, this.#hold)
       return Effect.void
     })
   }
 
   record(partial: Usage.Usage): Effect.Effect<void> {
-    return this.#whileOpen("record", (hold) => record(hold, partial))
-  }
-
-  #whileOpen(attempted: SettledTwice["attempted"], f: (hold: Hold) => Effect.Effect<void>): Effect.Effect<void> {
     return Effect.suspend(() =>
-      this.#hold.status === "open" ? f(this.#hold) : reportSettledTwice(this.#hold, attempted)
+      this.#hold.status === "open" ? record(this.#hold, partial) : reportSettledTwice(this.#hold, "record")
     )
   }
 }
