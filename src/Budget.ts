@@ -268,7 +268,7 @@ export const make: (
  * @category services
  * @since 0.1.0
  */
-export type Tag<Self> = Context.Service<Self, Budget>
+export type Tag<Self> = Context.Key<Self, Budget>
 
 /**
  * The class that {@link Service} makes: a tag with the operations of its budget, and its layers.
@@ -365,13 +365,13 @@ export interface ServiceClass<Self, Id extends string, Outer> extends Context.Se
  */
 export const Service =
   <Self>() =>
-  <const Id extends string, Outer = never>(
+  <const Id extends string, Outer extends ReadonlyArray<unknown> = readonly []>(
     id: Id,
-    options: LimitOptions & { readonly within?: ReadonlyArray<Tag<Outer>> }
-  ): ServiceClass<Self, Id, Outer> => {
+    options: LimitOptions & { readonly within?: { readonly [Index in keyof Outer]: Tag<Outer[Index]> } }
+  ): ServiceClass<Self, Id, Outer[number]> => {
     const tag = Context.Service<Self, Budget>()(id)
-    const within = options.within ?? []
-    const makeWith = (limits: LimitOptions): Effect.Effect<Budget, never, Outer | Scope.Scope> =>
+    const within: ReadonlyArray<Tag<Outer[number]>> = options.within ?? []
+    const makeWith = (limits: LimitOptions) =>
       Effect.flatMap(Effect.all(within), (outer) => make({ ...limits, name: id, within: outer }))
     const layer = Layer.effect(tag, makeWith(options))
 

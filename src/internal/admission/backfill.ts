@@ -22,10 +22,14 @@ export const overtakableAt = (head: Waiter, gate: Gate, hold: Hold, amount: numb
   if (head.hold === hold || !isAhead(head.hold, hold)) return now
   const start = startOf(head.hold, now)
   if (start === NEVER) return now
-  if (start === AFTER_SETTLEMENT) return head.overtaken < OVERTAKEN_MAX ? now : AFTER_SETTLEMENT
+  if (start === AFTER_SETTLEMENT) return mayOvertakeBlindly(head, gate, amount, now) ? now : AFTER_SETTLEMENT
   if (start <= now) return AFTER_SETTLEMENT
   return gate.state.readyAt(head.hold.amountAt(gate), now, amount) <= start ? now : start
 }
+
+/** Where nobody knows when a head can start: not too often, and never if both together could make it impossible. */
+const mayOvertakeBlindly = (head: Waiter, gate: Gate, amount: number, now: number): boolean =>
+  head.overtaken < OVERTAKEN_MAX && gate.state.readyAt(head.hold.amountAt(gate) + amount, now) !== NEVER
 
 /** Counts that a head was overtaken while only settlements can say when its turn comes. */
 export const noteOvertaking = (head: Waiter, hold: Hold, now: number): void => {
