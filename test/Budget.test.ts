@@ -764,6 +764,21 @@ describe("a request that waits", () => {
     })
   )
 
+  it.effect("at a cap is overtaken by nobody who could make it impossible", () =>
+    Effect.gen(function* () {
+      const budget = yield* budgetOf(Limit.cap("tokens", 10))
+      const holder = yield* budget.reserve(tokens(5))
+      const { start, startedAt } = makeCalls()
+      yield* start("large", budget, tokens(6))
+      yield* start("as large as the rest", budget, tokens(5))
+      yield* start("small enough", budget, tokens(4))
+      expect(startedAt).toEqual({ "small enough": 0 })
+      yield* holder.release
+      yield* othersRun
+      expect(startedAt).toEqual({ "small enough": 0, large: 0 })
+    })
+  )
+
   describe("and asks for its place", () => {
     const placesOf = Effect.fnUntraced(function* (budget: Budget.Budget, amounts: ReadonlyArray<number>) {
       const startedAt: Array<number> = []
