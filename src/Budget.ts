@@ -66,6 +66,9 @@ export interface Budget {
   spend<A>(
     options: SpendActualOptions<NoInfer<A>>
   ): <E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R>
+  spend<Readable>(
+    options: SpendActualOptions<Readable>
+  ): <A extends Readable, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R>
 
   /**
    * Records usage that had no reservation, whether or not there is room for it. It fails only when the usage makes no
@@ -98,7 +101,7 @@ export interface Budget {
    *
    * A limit with the name, kind and meter of one that is there keeps what was counted and changes its maximum or its
    * period. A new one starts empty and does not see what is already open. Whoever waits is measured again: some may
-   * now go, some fail.
+   * now go, some fail. It dies with a `RangeError` when two limits have the same name, and then changes nothing.
    */
   updateLimits(limits: ReadonlyArray<Limit.Limit>): Effect.Effect<void>
 }
@@ -114,16 +117,16 @@ export interface ReserveOptions {
    * How long to wait for room; without end by default. A request fails at once when it is certain that this is not
    * enough: the instant of its start is known, and nothing that is open could give anything back before.
    */
-  readonly maxWait?: Duration.Input
+  readonly maxWait?: Duration.Input | undefined
   /** Requests of a higher priority go first within the budget. Default 0. */
-  readonly priority?: number
+  readonly priority?: number | undefined
   /** What a failure or an interruption costs when nothing was recorded. Overrides the budget's. */
-  readonly onFailure?: OnFailure
+  readonly onFailure?: OnFailure | undefined
   /**
-   * Runs when the request has to wait, with an effect that says its {@link Place} whenever it is asked: for a message
-   * such as "number 5, in 12 seconds".
+   * Runs while the request has to wait, and is interrupted when the waiting ends. The effect that it is given says the
+   * {@link Place} whenever it is run: for a message such as "number 5, in 12 seconds".
    */
-  readonly onWait?: (place: Effect.Effect<Place>) => Effect.Effect<void>
+  readonly onWait?: ((place: Effect.Effect<Place>) => Effect.Effect<void>) | undefined
 }
 
 /**
@@ -187,7 +190,7 @@ export interface Snapshot {
   readonly open: number
   /** Requests that wait, for this budget and for those inside it. */
   readonly waiting: number
-  /** Everything that was settled or charged. */
+  /** Everything that was settled or charged, here and in the budgets inside it. */
   readonly spent: Usage.Usage
   /** Until when nothing is admitted, in epoch millis, during a pause. */
   readonly pausedUntil: number | undefined
@@ -210,21 +213,21 @@ export interface LimitSnapshot {
 }
 
 /**
- * What a budget is made of.
+ * What a budget is made of, besides its name and its surroundings.
  *
  * @category models
  * @since 0.1.0
  */
-export interface LimitOptions {
+export interface Options {
   readonly limits: ReadonlyArray<Limit.Limit>
   /** Its share where it competes with others for a limit that they have in common. A positive number, default 1. */
-  readonly weight?: number
+  readonly weight?: number | undefined
   /** What a failure or an interruption costs when nothing was recorded. Default `"release"`. */
-  readonly onFailure?: OnFailure
+  readonly onFailure?: OnFailure | undefined
 }
 
 /**
- * Makes a budget, private to the scope. When the scope closes, whoever waits is interrupted.
+ * Makes a budget, private to the scope. When the scope closes, whoever waits for it just then is interrupted.
  *
  * **Details**
  *
@@ -254,7 +257,7 @@ export interface LimitOptions {
  * @since 0.1.0
  */
 export const make: (
-  options: LimitOptions & {
+  options: Options & {
     /** Names the budget in errors, events and snapshots. */
     readonly name: string
     /** The budgets that it is inside: what it spends, they spend. */
@@ -282,15 +285,15 @@ export interface ServiceClass<Self, Id extends string, Outer> extends Context.Se
   /** A budget of its own wherever it is provided: one per run, per task, per request. */
   readonly fresh: Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
   /** Takes other limits than those that were declared: for another environment, or a test. */
-  readonly layerWith: (options: LimitOptions) => Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
+  readonly layerWith: (options: Options) => Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
   /** Takes the limits from a config. A limit that makes no sense is a `ConfigError`. */
   readonly layerConfig: (
-    config: Config.Config<LimitOptions>
+    config: Config.Config<Options>
   ) => Layer.Layer<Self, Config.ConfigError, Exclude<Outer, Scope.Scope>>
   /** The budgets that it is inside. */
   readonly within: ReadonlyArray<Tag<Outer>>
   /** What its layer makes it of. */
-  readonly options: LimitOptions
+  readonly options: Options
 
   /** See {@link Budget.reserve}. */
   readonly reserve: (
@@ -314,6 +317,9 @@ export interface ServiceClass<Self, Id extends string, Outer> extends Context.Se
     <A>(
       options: SpendActualOptions<NoInfer<A>>
     ): <E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R | Self>
+    <Readable>(
+      options: SpendActualOptions<Readable>
+    ): <A extends Readable, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R | Self>
   }
   /** See {@link Budget.charge}. */
   readonly charge: (usage: Usage.Usage) => Effect.Effect<void, BudgetError, Self>
@@ -367,11 +373,11 @@ export const Service =
   <Self>() =>
   <const Id extends string, Outer extends ReadonlyArray<unknown> = readonly []>(
     id: Id,
-    options: LimitOptions & { readonly within?: { readonly [Index in keyof Outer]: Tag<Outer[Index]> } }
+    options: Options & { readonly within?: { readonly [Index in keyof Outer]: Tag<Outer[Index]> } }
   ): ServiceClass<Self, Id, Outer[number]> => {
     const tag = Context.Service<Self, Budget>()(id)
     const within: ReadonlyArray<Tag<Outer[number]>> = options.within ?? []
-    const makeWith = (limits: LimitOptions) =>
+    const makeWith = (limits: Options) =>
       Effect.flatMap(Effect.all(within), (outer) => make({ ...limits, name: id, within: outer }))
     const layer = Layer.effect(tag, makeWith(options))
 
@@ -391,8 +397,8 @@ export const Service =
     return Object.assign(tag, {
       layer,
       fresh: Layer.fresh(layer),
-      layerWith: (limits: LimitOptions) => Layer.effect(tag, makeWith(limits)),
-      layerConfig: (config: Config.Config<LimitOptions>) =>
+      layerWith: (limits: Options) => Layer.effect(tag, makeWith(limits)),
+      layerConfig: (config: Config.Config<Options>) =>
         Layer.effect(tag, Effect.flatMap(refuseNonsense(config), makeWith)),
       within,
       options,

@@ -16,7 +16,8 @@ import * as Meter from "./Meter.ts"
  *
  * **Details**
  *
- * With `reserved` above zero the request may fit later, when open reservations give back what they do not use.
+ * With `reserved` above zero the request may fit later, when open reservations give back what they do not use. If it
+ * would fit already, the room is kept for others who have waited longer.
  *
  * @category models
  * @since 0.1.0
@@ -34,14 +35,15 @@ export class BudgetExceeded extends Data.TaggedClass("BudgetExceeded")<{
 
   get message(): string {
     const show = (amount: number) => Meter.format(this.limit.meter, amount)
-    return `${where(this)} is used up: ${show(this.requested)} requested, ${show(this.used)} used and ${show(
-      this.reserved
-    )} reserved of ${show(this.max)}`
+    const fits = this.used + this.reserved + this.requested <= this.max
+    return `${where(this)} ${fits ? othersFirst : "is used up"}: ${show(this.requested)} requested, ${show(
+      this.used
+    )} used and ${show(this.reserved)} reserved of ${show(this.max)}`
   }
 }
 
 /**
- * A window has no room now, or the budget is paused.
+ * A window or a bucket has no room now.
  *
  * **Details**
  *
@@ -53,18 +55,29 @@ export class BudgetExceeded extends Data.TaggedClass("BudgetExceeded")<{
  */
 export class WindowExceeded extends Data.TaggedClass("WindowExceeded")<{
   readonly budget: string
-  readonly limit: Limit.Limit | "pause"
+  readonly limit: Limit.Limit
   readonly requested: number
   readonly retryAfter: Duration.Duration | undefined
 }> {
   get message(): string {
-    const when = this.retryAfter === undefined ? "when a call settles" : `in ${Duration.format(this.retryAfter)}`
-    return this.limit === "pause"
-      ? `${this.budget} is paused: retry ${when}`
-      : `${where({ budget: this.budget, limit: this.limit })} has no room for ${Meter.format(
-          this.limit.meter,
-          this.requested
-        )}: retry ${when}`
+    const requested = Meter.format(this.limit.meter, this.requested)
+    return `${where(this)} has no room for ${requested}: retry ${when(this.retryAfter)}`
+  }
+}
+
+/**
+ * The budget is paused, as after a provider's Retry-After.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Paused extends Data.TaggedClass("Paused")<{
+  readonly budget: string
+  /** When the pause is over. Absent when it is, and others who have waited for that go first. */
+  readonly retryAfter: Duration.Duration | undefined
+}> {
+  get message(): string {
+    return `${this.budget} is paused: retry ${when(this.retryAfter)}`
   }
 }
 
@@ -84,7 +97,8 @@ export class ConcurrencyExceeded extends Data.TaggedClass("ConcurrencyExceeded")
   }
 
   get message(): string {
-    return `${where(this)} is full: ${this.open} of ${this.max} reservations are open`
+    const state = this.open < this.max ? othersFirst : "is full"
+    return `${where(this)} ${state}: ${this.open} of ${this.max} reservations are open`
   }
 }
 
@@ -149,6 +163,7 @@ export class BudgetStoreError extends Data.TaggedClass("BudgetStoreError")<{
 export type Reason =
   | BudgetExceeded
   | WindowExceeded
+  | Paused
   | ConcurrencyExceeded
   | RequestTooLarge
   | InvalidUsage
@@ -187,13 +202,12 @@ export class BudgetError extends Data.TaggedError("BudgetError")<{ readonly reas
   /** The name of the limit that refused, unless it was no limit. */
   get limitName(): string | undefined {
     const { reason } = this
-    if (reason._tag === "InvalidUsage" || reason._tag === "BudgetStoreError") return undefined
-    return reason.limit === "pause" ? "pause" : reason.limit.name
+    return "limit" in reason ? reason.limit.name : undefined
   }
 
   /** How long to wait before asking again, where that is known. */
   get retryAfter(): Duration.Duration | undefined {
-    return this.reason._tag === "WindowExceeded" ? this.reason.retryAfter : undefined
+    return "retryAfter" in this.reason ? this.reason.retryAfter : undefined
   }
 
   override get message(): string {
@@ -221,6 +235,11 @@ const errors: ErrorConstructor & { stackTraceLimit?: number | undefined } = Erro
 
 // Realms with frozen intrinsics refuse the assignment; there an error costs what it costs.
 const isTraceLimitWritable = !Object.isFrozen(Error)
+
+const othersFirst = "keeps its room for others who wait"
+
+const when = (retryAfter: Duration.Duration | undefined): string =>
+  retryAfter === undefined ? "when a call settles" : `in ${Duration.format(retryAfter)}`
 
 const where = (reason: { readonly budget: string; readonly limit: Limit.Limit }): string =>
   `${reason.budget}: ${reason.limit.name}`

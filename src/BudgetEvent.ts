@@ -15,7 +15,7 @@ import type * as Usage from "./Usage.ts"
  * @category models
  * @since 0.1.0
  */
-export type BudgetEvent = Admitted | Refused | Settled | Charged | Overran | InvalidActual | SettledTwice
+export type BudgetEvent = Admitted | Refused | Settled | Charged | Overran | InvalidReport | SettledAlready
 
 /**
  * A reservation was admitted, after waiting for so long.
@@ -31,7 +31,7 @@ export interface Admitted {
 }
 
 /**
- * A reservation was refused, or waited in vain.
+ * A request was refused, or waited in vain.
  *
  * @category models
  * @since 0.1.0
@@ -82,26 +82,27 @@ export interface Overran {
 }
 
 /**
- * What was reported as the actual usage made no sense, so that the estimate was charged instead.
+ * What was reported as usage made no sense. As the actual usage, the estimate was charged instead; as a note of a call
+ * that still runs, the last one that made sense stands, or else the estimate.
  *
  * @category models
  * @since 0.1.0
  */
-export interface InvalidActual {
-  readonly _tag: "InvalidActual"
+export interface InvalidReport {
+  readonly _tag: "InvalidReport"
   readonly budget: string
   readonly estimate: Usage.Usage
   readonly problem: string
 }
 
 /**
- * A reservation that was over was settled again: a mistake of the program. The ledger did not change.
+ * Something was done to a reservation that was over: a mistake of the program. The ledger did not change.
  *
  * @category models
  * @since 0.1.0
  */
-export interface SettledTwice {
-  readonly _tag: "SettledTwice"
+export interface SettledAlready {
+  readonly _tag: "SettledAlready"
   readonly budget: string
   readonly estimate: Usage.Usage
   readonly attempted: "commit" | "release" | "record"

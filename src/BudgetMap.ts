@@ -14,7 +14,7 @@ import * as LayerMap from "effect/LayerMap"
 import type * as Scope from "effect/Scope"
 import type * as Budget from "./Budget.ts"
 import { Admission } from "./internal/admission/admission.ts"
-import { makeNode, open } from "./internal/budget.ts"
+import { makeNode, open, reopenNode } from "./internal/budget.ts"
 import { Retention } from "./internal/retention.ts"
 
 /**
@@ -40,13 +40,13 @@ export interface BudgetMap<Id> {
 export interface Options<Id, Outer> {
   /** The budget that each key provides. It brings the budgets that they are all within. */
   readonly budget: Budget.ServiceClass<Id, string, Outer>
-  /** The limits of a key: those of `budget` by default. Keys of one plan best share one array. */
-  readonly limits?: (key: string) => Budget.LimitOptions
+  /** What the budget of a key is made of: as `budget` by default. Keys of one plan best share one array of limits. */
+  readonly options?: ((key: string) => Budget.Options) | undefined
   /**
    * How long the layer of a key outlives its last user. Default one minute. It does not decide what is remembered:
    * counters stay for as long as a limit needs them, and changes by `updateLimits` stay for as long as the layer does.
    */
-  readonly idleTimeToLive?: Duration.Input
+  readonly idleTimeToLive?: Duration.Input | undefined
 }
 
 /**
@@ -92,11 +92,11 @@ export interface ServiceClass<Self, Name extends string, Id, Outer> extends Cont
  *   within: [ProviderKey]
  * }) {}
  *
- * const premium: Budget.LimitOptions = { limits: [Limit.slidingWindow("tokens", 40_000, "1 minute")], weight: 5 }
+ * const premium: Budget.Options = { limits: [Limit.slidingWindow("tokens", 40_000, "1 minute")], weight: 5 }
  *
  * class Tenants extends BudgetMap.Service<Tenants>()("app/Tenants", {
  *   budget: Tenant,
- *   limits: (tenant) => (tenant === "acme" ? premium : Tenant.options)
+ *   options: (tenant) => (tenant === "acme" ? premium : Tenant.options)
  * }) {}
  *
  * const program = Tenant.charge(Usage.make({ inputTokens: 6_000 })).pipe(
@@ -136,23 +136,20 @@ export const Service =
 export const make = Effect.fnUntraced(function* <Id, Outer>(
   options: Options<Id, Outer>
 ): Effect.fn.Return<BudgetMap<Id>, never, Outer | Scope.Scope> {
-  const { budget, idleTimeToLive = "1 minute", limits: optionsOf = () => budget.options } = options
+  const { budget, idleTimeToLive = "1 minute", options: optionsOf = () => budget.options } = options
   const admission = yield* Admission.current
   const within = yield* Effect.all(budget.within)
   const retention = new Retention()
   const now = () => admission.timeline.now()
 
   const budgetOf = Effect.fnUntraced(function* (key: string) {
-    const { limits, onFailure, weight = 1 } = optionsOf(key)
+    const options = optionsOf(key)
     const left = retention.find(key)
-    const node = left ?? makeNode(admission, { name: `${budget.key}(${key})`, limits, weight, within })
-    if (left !== undefined) {
-      admission.update(left, limits)
-      left.weight = weight
-    }
+    if (left !== undefined) reopenNode(admission, left, options)
+    const node = left ?? makeNode(admission, { ...options, name: `${budget.key}(${key})`, within })
     retention.use(key, node, now())
     yield* Effect.addFinalizer(() => Effect.sync(() => retention.leave(key, node, now())))
-    return yield* open(admission, node, onFailure)
+    return yield* open(admission, node, options.onFailure)
   })
 
   const layers = yield* LayerMap.make((key: string) => Layer.effect(budget, budgetOf(key)), { idleTimeToLive })

@@ -109,7 +109,7 @@ export interface Concurrency extends Named {
  */
 export interface Options {
   /** Replaces the derived name, such as `slidingWindow(tokens, 60000ms)`. Names are unique within a budget. */
-  readonly name?: string
+  readonly name?: string | undefined
 }
 
 /**
@@ -166,7 +166,7 @@ export const slidingWindow = (
   meter: Meter.Input,
   max: number,
   window: Duration.Input,
-  options?: Options & { readonly chargeAt?: ChargeAt }
+  options?: Options & { readonly chargeAt?: ChargeAt | undefined }
 ): SlidingWindow => {
   const measured = metered("Limit.slidingWindow", meter, max)
   const windowMillis = positiveMillis("Limit.slidingWindow: window", window)
@@ -224,7 +224,7 @@ export const fixedWindow = (
   meter: Meter.Input,
   max: number,
   every: Period | Cron.Cron,
-  options?: Options & { readonly chargeAt?: ChargeAt; readonly timeZone?: string }
+  options?: Options & { readonly chargeAt?: ChargeAt | undefined; readonly timeZone?: string | undefined }
 ): FixedWindow => {
   const measured = metered("Limit.fixedWindow", meter, max)
   const timeZone = options?.timeZone ?? "UTC"
@@ -239,11 +239,11 @@ export const fixedWindow = (
 }
 
 /**
- * A bucket that holds at most `max` and refills continuously by `max` per `every`, as Anthropic describes its limits.
+ * A bucket that refills continuously by `refill` per `every`, as Anthropic describes its limits.
  *
  * **Details**
  *
- * `capacity` sets how much the bucket holds when that differs from what flows in per period. Whole units become
+ * It holds at most `capacity`, by default as much as flows in per period. Whole units become
  * available; the fraction that flows in between is kept exactly and never rounded away.
  *
  * Throws a `RangeError` when the meter is unknown, an amount is not whole and non-negative, nothing would flow in, or
@@ -265,11 +265,11 @@ export const fixedWindow = (
  */
 export const tokenBucket = (
   meter: Meter.Input,
-  max: number,
+  refill: number,
   every: Duration.Input,
-  options?: Options & { readonly capacity?: number }
+  options?: Options & { readonly capacity?: number | undefined }
 ): TokenBucket => {
-  const inflow = metered("Limit.tokenBucket", meter, max)
+  const inflow = metered("Limit.tokenBucket", meter, refill)
   if (inflow.max === 0) throw new RangeError("Limit.tokenBucket: max must be positive, or nothing would flow in, got 0")
   const measured = options?.capacity === undefined ? inflow : metered("Limit.tokenBucket", meter, options.capacity)
   const refillMillis = positiveMillis("Limit.tokenBucket: every", every)
@@ -306,7 +306,7 @@ export const concurrency = (max: number, options?: Options): Concurrency => ({
 
 const metered = (where: string, input: Meter.Input, max: number): Pick<Named, "meter" | "max"> => {
   const meter = Meter.fromInput(input)
-  const scaled = meter === Meter.usd ? Usage.nanoUsd(max) : max
+  const scaled = Meter.amount(meter, max)
   if (!Usage.isAmount(scaled)) {
     const unit = meter === Meter.usd ? "dollars, at most 9,007,199" : "a safe integer"
     throw new RangeError(`${where}: max of ${meter.name} must be non-negative and ${unit}, got ${String(max)}`)

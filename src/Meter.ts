@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import { scaleUp } from "./internal/scaleUp.ts"
 import * as Usage from "./Usage.ts"
 
 /**
@@ -10,8 +11,8 @@ import * as Usage from "./Usage.ts"
  *
  * **Details**
  *
- * `scale` is how many of the counted integers make one of the units in which people write limits: 1 for tokens, one
- * billion for dollars, because money is counted in nano-dollars.
+ * `scale` is how many of the counted integers make one of the units in which people write and read limits: 1 for
+ * tokens, one billion for dollars, because money is counted in nano-dollars.
  *
  * @category models
  * @since 0.1.0
@@ -152,12 +153,20 @@ export const fromInput = (input: Input): Meter => {
 }
 
 /**
+ * Converts what people write for a meter to its integers, rounding up: `$2` to 2,000,000,000, 2 tokens to 2.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const amount = (meter: Meter, units: number): number => (meter.scale === 1 ? units : scaleUp(units, meter.scale))
+
+/**
  * Writes an amount of a meter for people: `1,200 tokens`, `$0.07`.
  *
  * @category conversions
  * @since 0.1.0
  */
-export const format = (meter: Meter, amount: number): string =>
+export const format = (meter: Meter, measured: number): string =>
   meter === usd
-    ? `$${(amount / meter.scale).toLocaleString("en-US", { maximumFractionDigits: 9 })}`
-    : `${amount.toLocaleString("en-US")} ${meter.name}`
+    ? `$${(measured / meter.scale).toLocaleString("en-US", { maximumFractionDigits: 9 })}`
+    : `${(measured / meter.scale).toLocaleString("en-US")} ${meter.name}`

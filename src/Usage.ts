@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import { scaleUp } from "./internal/scaleUp.ts"
 
 /**
  * What one call consumes.
@@ -74,13 +75,7 @@ export const nanoUsdPerUsd = 1_000_000_000
  * @category conversions
  * @since 0.1.0
  */
-export const nanoUsd = (usd: number): number => {
-  const exact = usd * nanoUsdPerUsd
-  const nearest = Math.round(exact)
-  if (Math.abs(exact - nearest) <= Math.abs(exact) * Number.EPSILON) return nearest
-  // Away from zero, so that a price that is negative by less than a nano-dollar does not pass for nothing.
-  return exact < 0 ? Math.floor(exact) : Math.ceil(exact)
-}
+export const nanoUsd = (usd: number): number => scaleUp(usd, nanoUsdPerUsd)
 
 /**
  * Makes a `Usage` of one request from the fields that are known.

@@ -116,7 +116,7 @@ describe("BudgetMap", () => {
 
 class Plans extends BudgetMap.Service<Plans>()("test/Plans", {
   budget: Tenant,
-  limits: (tenant) =>
+  options: (tenant) =>
     tenant === "acme" ? { limits: [Limit.slidingWindow("tokens", 400, "1 minute")], weight: 4 } : Tenant.options
 }) {}
 
@@ -124,12 +124,12 @@ let changingMax = 100
 
 class Changing extends BudgetMap.Service<Changing>()("test/Changing", {
   budget: Tenant,
-  limits: () => ({ limits: [Limit.slidingWindow("tokens", changingMax, "1 minute")] }),
+  options: () => ({ limits: [Limit.slidingWindow("tokens", changingMax, "1 minute")] }),
   idleTimeToLive: 0
 }) {}
 
 class OneAtATime extends BudgetMap.Service<OneAtATime>()("test/OneAtATime", {
   budget: Tenant,
-  limits: () => ({ limits: [Limit.concurrency(1)] }),
+  options: () => ({ limits: [Limit.concurrency(1)] }),
   idleTimeToLive: 0
 }) {}

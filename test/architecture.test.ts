@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest"
  * that names it.
  */
 const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArray<string>; effect: RegExp }> = [
-  { name: "usage", files: /^(Usage|Meter)\.ts$/, mayImport: [], effect: /^$/ },
+  { name: "usage", files: /^((Usage|Meter)\.ts|internal\/scaleUp\.ts)$/, mayImport: [], effect: /^$/ },
   {
     name: "limit",
     files: /^(Limit\.ts|internal\/limit\/.*)$/,
@@ -27,7 +27,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     name: "admission",
     files: /^internal\/admission\/.*$/,
     mayImport: ["usage", "limit", "heap", "error", "ledger", "timeline"],
-    effect: /^effect\/(Effect|Duration)$/
+    effect: /^effect\/(Effect|Duration|Predicate)$/
   },
   {
     name: "budget",

@@ -43,9 +43,8 @@ const failures = (run: FinishedRun): ReadonlyArray<boolean> =>
 const refusalsOf = (run: FinishedRun): ReadonlyArray<string> =>
   run.outcomes.flatMap((outcome) => {
     if (outcome._tag !== "Refused") return []
-    const { reason } = outcome.error
-    if (!("limit" in reason)) return [reason.budget]
-    return [`${reason.budget}: ${reason.limit === "pause" ? "pause" : reason.limit.name}`]
+    const { limitName, reason } = outcome.error
+    return [limitName === undefined ? reason.budget : `${reason.budget}: ${limitName}`]
   })
 
 const waits = (run: FinishedRun): ReadonlyArray<number> =>

@@ -162,24 +162,32 @@ class BudgetImpl implements Budget.Budget {
 }
 
 /** Makes a budget whose counters live as long as its scope. */
-export const make = (options: Options): Effect.Effect<Budget.Budget, never, Scope.Scope> =>
+export const make = (options: MakeOptions): Effect.Effect<Budget.Budget, never, Scope.Scope> =>
   Effect.flatMap(Admission.current, (admission) => open(admission, makeNode(admission, options), options.onFailure))
 
 /** Makes the node of a budget. Throws when the options make no sense. */
-export const makeNode = (admission: Admission, { limits, name, weight = 1, within = [] }: Options): BudgetNode => {
-  if (!(weight > 0 && Number.isFinite(weight))) {
-    throw new RangeError(`Budget "${name}": weight must be a positive number, got ${weight}`)
-  }
+export const makeNode = (admission: Admission, { limits, name, weight = 1, within = [] }: MakeOptions): BudgetNode => {
   const outer = within.map((budget) => implementationOf(name, budget))
   if (outer.some((budget) => budget.admission !== admission)) {
     throw new RangeError(`Budget "${name}": it and the budgets it is within must be made under the same Clock`)
   }
   return new BudgetNode(
     name,
-    weight,
+    positiveWeight(name, weight),
     outer.map(({ node }) => node),
     new Ledger(limits, admission.timeline.readWallOffset)
   )
+}
+
+/** Gives a node that was left other limits and another weight. */
+export const reopenNode = (admission: Admission, node: BudgetNode, { limits, weight = 1 }: Budget.Options): void => {
+  admission.update(node, limits)
+  node.weight = positiveWeight(node.name, weight)
+}
+
+const positiveWeight = (name: string, weight: number): number => {
+  if (weight > 0 && Number.isFinite(weight)) return weight
+  throw new RangeError(`Budget "${name}": weight must be a positive number, got ${weight}`)
 }
 
 /** A budget over a node, in whose line nobody waits any longer than the scope is open. */
@@ -193,7 +201,8 @@ export const open = (
     new BudgetImpl(admission, node, onFailure)
   )
 
-type Options = Parameters<typeof Budget.make>[0]
+/** What a budget is made of, its name and surroundings included. */
+type MakeOptions = Parameters<typeof Budget.make>[0]
 
 /** Notes that the call has begun, where that makes a difference to what an interruption costs. */
 const beginning = <A, E, R>(

@@ -10,6 +10,7 @@ import type { Hold } from "./admission/hold.ts"
 import type { Outcome, Sleeper, Waiter } from "./admission/line.ts"
 import { invalidEstimate, refusal } from "./admission/refusal.ts"
 import { isHeard, tell } from "./events.ts"
+import { NEVER } from "./limit/state.ts"
 
 /** How a request asks. */
 export interface Manner {
@@ -30,19 +31,29 @@ export const enter = <A, E, R>(
   manner: Manner,
   proceed: (hold: Hold) => Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | BudgetError.BudgetError, R> => {
-  const problem = hold.measureOn(hold.path)
+  const problem = hold.measureOn(admission.path(hold.node))
   if (problem !== undefined) return refuse(hold, invalidEstimate(hold, problem))
   const now = admission.timeline.now()
-  const obstacle = admission.take(hold, now)
+  const obstacle = admission.tryTake(hold, now)
   if (obstacle === undefined) return admitted(hold, proceed)
   const until = now + manner.maxWaitMillis
-  if (!(until > now) || admission.outlasts(obstacle, until)) return refuse(hold, refusal(obstacle, now))
+  if (obstacle.at === NEVER || !(until > now) || admission.outlasts(obstacle, until)) {
+    return refuse(hold, refusal(obstacle, now))
+  }
   const waiter = admission.wait(hold, obstacle, until, now)
   const { onWait } = manner
   if (onWait === undefined) return awaiting(waiter, proceed)
-  return Effect.andThen(
+  // Whatever is done meanwhile must not keep a call that has been let in from starting.
+  const meanwhile = Effect.andThen(
     Effect.suspend(() => onWait(placeOf(admission, waiter))),
-    awaiting(waiter, proceed)
+    Effect.never
+  )
+  return Effect.flatMap(
+    Effect.raceFirst(
+      awaiting(waiter, () => Effect.void),
+      meanwhile
+    ),
+    () => proceed(hold)
   )
 }
 

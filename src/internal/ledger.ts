@@ -74,7 +74,7 @@ const named = (limits: ReadonlyArray<Limit.Limit>): ReadonlyArray<Limit.Limit> =
 
 /** Whether the counters of one rule make sense for the other. Its maximum and its period may differ. */
 const isSameRule = (a: LimitState["limit"], b: Limit.Limit): boolean =>
-  a._tag === b._tag && a.meter === b.meter && chargeAt(a) === chargeAt(b)
+  a._tag === b._tag && a.meter.name === b.meter.name && chargeAt(a) === chargeAt(b)
 
 const chargeAt = (limit: LimitState["limit"]): Limit.ChargeAt | undefined =>
   "chargeAt" in limit ? limit.chargeAt : undefined

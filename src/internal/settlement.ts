@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type { SettledTwice } from "../BudgetEvent.ts"
+import type { OnFailure } from "../Budget.ts"
+import type { SettledAlready } from "../BudgetEvent.ts"
 import type * as Limit from "../Limit.ts"
 import type { Reservation } from "../Reservation.ts"
 import * as Usage from "../Usage.ts"
@@ -8,9 +9,6 @@ import type { Admission } from "./admission/admission.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
 import { isHeard, tell } from "./events.ts"
 import type { Pause } from "./limit/pause.ts"
-
-/** What is charged when a call fails or is interrupted and nothing was recorded. */
-export type OnFailure = "release" | "charge"
 
 /** Settles what is still open when a body or a scope ends. */
 export const settleAtEnd = (
@@ -76,13 +74,13 @@ export class OpenReservation implements Reservation {
     return Effect.suspend(() =>
       this.#hold.status === "open"
         ? commit(this.#admission, this.#hold, actual)
-        : reportSettledTwice(this.#hold, "commit")
+        : reportSettledAlready(this.#hold, "commit")
     )
   }
 
   get release(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.#hold.status !== "open") return reportSettledTwice(this.#hold, "release")
+      if (this.#hold.status !== "open") return reportSettledAlready(this.#hold, "release")
       release(this.#admission, this.#hold)
       return Effect.void
     })
@@ -90,7 +88,7 @@ export class OpenReservation implements Reservation {
 
   record(partial: Usage.Usage): Effect.Effect<void> {
     return Effect.suspend(() =>
-      this.#hold.status === "open" ? record(this.#hold, partial) : reportSettledTwice(this.#hold, "record")
+      this.#hold.status === "open" ? record(this.#hold, partial) : reportSettledAlready(this.#hold, "record")
     )
   }
 }
@@ -103,7 +101,7 @@ const record = (hold: Hold, partial: Usage.Usage): Effect.Effect<void> => {
   }
   // Something was used. Without a note that makes sense, the estimate is the best guess at how much.
   hold.recorded ??= hold.estimate
-  return reportInvalid(hold, problem, "the note is ignored")
+  return reportInvalid(hold, problem, "the last note stands, or else the estimate")
 }
 
 const commitEstimate = (admission: Admission, hold: Hold): void => commitValid(admission, hold, hold.estimate)
@@ -132,12 +130,12 @@ const reportOverran = ({ node, path }: Hold, limit: Limit.Limit | Pause, overrun
 
 const reportInvalid = (hold: Hold, problem: string, consequence: string): Effect.Effect<void> => {
   const budget = hold.node.name
-  tell(hold.path, { _tag: "InvalidActual", budget, estimate: hold.estimate, problem })
+  tell(hold.path, { _tag: "InvalidReport", budget, estimate: hold.estimate, problem })
   return Effect.logWarning(`${budget}: the reported usage makes no sense, ${consequence}: ${problem}`)
 }
 
-const reportSettledTwice = (hold: Hold, attempted: SettledTwice["attempted"]): Effect.Effect<void> => {
+const reportSettledAlready = (hold: Hold, attempted: SettledAlready["attempted"]): Effect.Effect<void> => {
   const budget = hold.node.name
-  tell(hold.path, { _tag: "SettledTwice", budget, estimate: hold.estimate, attempted })
+  tell(hold.path, { _tag: "SettledAlready", budget, estimate: hold.estimate, attempted })
   return Effect.logError(`${budget}: ${attempted} of a reservation that is already ${hold.status} is ignored`)
 }

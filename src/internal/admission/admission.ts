@@ -7,10 +7,10 @@ import { PauseState } from "../limit/pause.ts"
 import { AFTER_SETTLEMENT, NEVER } from "../limit/state.ts"
 import { type Alarm, Timeline } from "../timeline.ts"
 import { candidates, noteOvertaking, overtakableAt } from "./backfill.ts"
-import { FairQueue } from "./fairQueue.ts"
 import { Hold } from "./hold.ts"
 import { Line, type Outcome, type Waiter } from "./line.ts"
 import type { BudgetNode, Gate, Path } from "./node.ts"
+import { isPinned, park, pin, unpark } from "./parking.ts"
 import { invalidEstimate, refusal } from "./refusal.ts"
 
 /** What keeps a request out: the gate that will let it in last, and when. */
@@ -59,12 +59,17 @@ export class Admission {
 
   /** A request of an estimate that may be nonsense. */
   ask(node: BudgetNode, estimate: Usage.Usage, priority: number): Hold {
-    return new Hold(node, this.path(node), estimate, priority, ++this.#arrivals)
+    return new Hold(node, estimate, priority, ++this.#arrivals)
   }
 
   /** Takes what is asked for, and measured, if that is possible at once. Otherwise says what is in the way. */
-  take(hold: Hold, now: number): Obstacle | undefined {
-    const obstacle = this.#obstacle(hold, now)
+  tryTake(hold: Hold, now: number): Obstacle | undefined {
+    let obstacle = this.#obstacle(hold, now)
+    if (obstacle !== undefined && isOverdue(obstacle.gate, now)) {
+      this.#touch(obstacle.gate)
+      this.#run(now)
+      obstacle = this.#obstacle(hold, now)
+    }
     if (obstacle === undefined) this.#take(hold, now)
     return obstacle
   }
@@ -83,10 +88,10 @@ export class Admission {
     hold.waiter = waiter
     this.#noteWaiting(hold)
     if (line.head === waiter) {
-      if (formerHead !== undefined) this.#unpark(line, formerHead)
-      this.#park(line, obstacle.gate)
+      if (formerHead !== undefined) this.#touchAll(unpark(line, formerHead))
+      park(line, obstacle.gate)
     }
-    for (const gate of line.gates) this.#touch(gate)
+    this.#touchAll(line.gates)
     if (until < AFTER_SETTLEMENT) {
       waiter.deadline = alarm(1, (time) => this.#expire(waiter, time))
       this.timeline.set(waiter.deadline, until)
@@ -216,9 +221,7 @@ export class Admission {
       if (gate.largestWaiting > 0) this.#failHopeless(gate)
     }
     // Behind a head that waits elsewhere, somebody may have waited for this.
-    for (const { line } of nodes) {
-      if (line !== undefined) for (const gate of line.gates) this.#touch(gate)
-    }
+    for (const { line } of nodes) if (line !== undefined) this.#touchAll(line.gates)
     if (this.#dirty.length > 0) this.#run(this.timeline.now())
   }
 
@@ -250,7 +253,7 @@ export class Admission {
       const obstacle = this.#obstacle(head.hold, now)
       if (obstacle === undefined) this.#admit(head, now)
       else if (obstacle.at === NEVER) this.#end(head, refusal(obstacle, now))
-      else if (obstacle.gate !== gate && head.line.flow !== undefined) this.#move(head, obstacle.gate)
+      else if (obstacle.gate !== gate && !isPinned(head.line)) this.#passOn(head, obstacle.gate)
       else {
         const readyAt = gate.state.readyAt(head.hold.amountAt(gate), now)
         wakeAt = Math.min(readyAt > now ? readyAt : AFTER_SETTLEMENT, this.#backfill(gate, head, now))
@@ -268,8 +271,12 @@ export class Admission {
     if (gate.meter === Meter.reservations && gate.state.readyAt(1, now) > now) return nextAt
     for (const waiter of candidates(gate, head)) {
       if (waiter.outcome !== undefined) continue
+      const { line } = waiter
       const obstacle = this.#obstacle(waiter.hold, now)
       if (obstacle === undefined) this.#admit(waiter, now)
+      // It was not its turn here, so that it is not in vain that it goes where it will be let in last.
+      else if (obstacle.gate !== gate && waiter === line.head && !isPinned(line))
+        this.#move(line, waiter, obstacle.gate)
       else nextAt = Math.min(nextAt, obstacle.at)
     }
     return nextAt
@@ -301,82 +308,62 @@ export class Admission {
     if (waiter.deadline !== undefined) this.timeline.cancel(waiter.deadline)
     line.leave(waiter)
     if (line.head === undefined) {
-      this.#unpark(line, waiter)
+      this.#touchAll(unpark(line, waiter))
       line.node.line = undefined
       for (const node of waiter.hold.path.nodes) node.removeLine(line)
-    } else if (wasHead && line.flow === undefined && line.gates.length > 0) {
-      const gate = line.gates[0]!
-      this.#unpark(line, waiter)
-      this.#park(line, gate)
+    } else if (wasHead && isPinned(line)) {
+      // The place at all gates was the head's own. The next one begins at one gate, from which it finds its way.
+      this.#move(line, waiter, line.gates[0]!)
     }
-    for (const gate of line.gates) this.#touch(gate)
+    this.#touchAll(line.gates)
   }
 
-  /** Lets the head of a line wait at another gate, or at all of them when it has moved too often. */
-  #move(head: Waiter, gate: Gate): void {
-    const { line } = head
-    this.#unpark(line, head)
+  /** Lets a head that had its turn in vain wait at another gate, or at all of them when that has happened too often. */
+  #passOn(head: Waiter, gate: Gate): void {
     if (!(gate.state instanceof PauseState)) head.moves++
-    if (head.moves >= MOVES_MAX) this.#pin(head)
-    else this.#park(line, gate)
+    if (head.moves < MOVES_MAX) return this.#move(head.line, head, gate)
+    this.#touchAll(unpark(head.line, head))
+    pin(head)
+    this.#touchAll(head.line.gates)
   }
 
-  #park(line: Line, gate: Gate): void {
-    gate.queue ??= new FairQueue(gate.node)
-    gate.queue.add(line)
-    line.gates = [gate]
+  #move(line: Line, head: Waiter, gate: Gate): void {
+    this.#touchAll(unpark(line, head))
+    park(line, gate)
     this.#touch(gate)
-  }
-
-  #pin(head: Waiter): void {
-    const { amounts, path } = head.hold
-    head.line.gates = path.gates.filter((_, index) => amounts[index]! > 0)
-    for (const gate of head.line.gates) {
-      gate.pinned ??= []
-      const place = gate.pinned.findIndex((other) => other.hold.arrival > head.hold.arrival)
-      gate.pinned.splice(place === -1 ? gate.pinned.length : place, 0, head)
-      this.#touch(gate)
-    }
-  }
-
-  #unpark(line: Line, head: Waiter): void {
-    for (const gate of line.gates) {
-      if (line.flow !== undefined) {
-        gate.queue!.remove(line)
-        if (gate.queue!.size === 0) gate.queue = undefined
-      } else {
-        gate.pinned = gate.pinned!.filter((other) => other !== head)
-        if (gate.pinned.length === 0) gate.pinned = undefined
-      }
-      this.#touch(gate)
-    }
-    line.gates = []
   }
 
   /** Gives a budget the gates of its ledger and lets everyone who waits for it, or inside it, start anew there. */
   #rebuild(node: BudgetNode, now: number): void {
-    for (const line of node.lines) this.#unpark(line, line.head!)
+    for (const line of node.lines) this.#touchAll(unpark(line, line.head!))
     if (node.rebuildGates()) this.#edition++
     for (const line of node.lines) {
-      for (const waiter of line.waiters()) {
-        const problem = waiter.hold.measureOn(this.path(line.node))
-        if (problem === undefined) this.#noteWaiting(waiter.hold)
-        else this.#end(waiter, invalidEstimate(waiter.hold, problem))
-      }
-      this.#restart(line, now)
+      for (const waiter of line.waiters()) this.#remeasure(waiter, now)
     }
+    for (const line of node.lines) this.#parkAnew(line, now)
   }
 
-  /** Lets in, fails or parks the waiters of a line that is parked nowhere. */
-  #restart(line: Line, now: number): void {
-    for (const waiter of line.waiters()) {
-      const obstacle = this.#obstacle(waiter.hold, now)
-      if (obstacle === undefined && waiter === line.head) this.#admit(waiter, now)
-      else if (obstacle?.at === NEVER) this.#end(waiter, refusal(obstacle, now))
+  /** Measures a waiter on its changed path, and ends its waiting when it can never pass there. */
+  #remeasure(waiter: Waiter, now: number): void {
+    const { hold } = waiter
+    const problem = hold.measureOn(this.path(hold.node))
+    if (problem !== undefined) return this.#end(waiter, invalidEstimate(hold, problem))
+    this.#noteWaiting(hold)
+    const obstacle = this.#obstacle(hold, now)
+    if (obstacle?.at === NEVER) this.#end(waiter, refusal(obstacle, now))
+  }
+
+  /** Parks a line at a gate, or lets everyone in where there is none any more. */
+  #parkAnew(line: Line, now: number): void {
+    for (let { head } = line; head !== undefined; head = line.head) {
+      const gate = this.#obstacle(head.hold, now)?.gate ?? head.hold.path.gates[0]
+      if (gate === undefined) {
+        this.#admit(head, now)
+        continue
+      }
+      park(line, gate)
+      return this.#touch(gate)
     }
-    if (line.head === undefined) return
-    const obstacle = this.#obstacle(line.head.hold, now)
-    this.#park(line, obstacle?.gate ?? line.head.hold.path.gates[0]!)
   }
 
   #lineOf(node: BudgetNode): Line {
@@ -385,6 +372,10 @@ export class Admission {
     node.line = line
     for (const around of this.path(node).nodes) around.addLine(line)
     return line
+  }
+
+  #touchAll(gates: ReadonlyArray<Gate>): void {
+    for (const gate of gates) this.#touch(gate)
   }
 
   #touch(gate: Gate): void {
@@ -405,5 +396,9 @@ const admissions = new WeakMap<Timeline, Admission>()
 
 // How often a request may have its turn in vain before it keeps its place at all its gates.
 const MOVES_MAX = 4
+
+/** Whether somebody might have been let in here by now: a timer can be late. */
+const isOverdue = ({ alarm }: Gate, now: number): boolean =>
+  alarm !== undefined && alarm.heapIndex !== NOT_IN_HEAP && alarm.at <= now
 
 const alarm = (rank: number, ring: (now: number) => void): Alarm => ({ rank, at: 0, heapIndex: NOT_IN_HEAP, ring })

@@ -53,7 +53,7 @@ export const candidates = (gate: Gate, head: Waiter): ReadonlyArray<Waiter> => {
   return found
 }
 
-// What one event may cost where many wait: so many of those behind a head are asked.
+// What one event may cost where many wait: about so many of those behind a head are asked.
 const BACKFILL_DEPTH = 32
 
 // How often a request may be overtaken by others while only settlements can say when its turn comes.

@@ -44,7 +44,7 @@ export class FairQueue {
     this.size--
   }
 
-  /** Some of the lines that wait, the next ones among them. */
+  /** Some of the lines that wait, the next one first. */
   some(count: number): ReadonlyArray<Line> {
     const lines: Array<Line> = []
     this.#flows.collect(count, lines)
@@ -175,7 +175,13 @@ class Flows {
     const turns = new Heap<Turn>(isServedBefore)
     for (const flow of this.active.items) {
       const waiters = flow.line === undefined ? flow.inner!.order(amountOf) : flow.line.waiters()
-      turns.add({ start: flow.start, arrival: flow.arrival, weight: this.#weightOf(flow), waiters, heapIndex: -1 })
+      turns.add({
+        start: flow.start,
+        arrival: flow.arrival,
+        weight: this.#weightOf(flow),
+        waiters,
+        heapIndex: NOT_IN_HEAP
+      })
     }
     for (let turn = turns.first; turn !== undefined; turn = turns.first) {
       const next = turn.waiters.next()

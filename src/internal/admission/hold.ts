@@ -1,3 +1,4 @@
+import * as Predicate from "effect/Predicate"
 import type * as Meter from "../../Meter.ts"
 import * as Usage from "../../Usage.ts"
 import type { Waiter } from "./line.ts"
@@ -27,13 +28,13 @@ export class Hold {
   /** The usage so far of a call that is still running. */
   declare recorded: Usage.Usage | undefined
 
-  constructor(node: BudgetNode, path: Path, estimate: Usage.Usage, priority: number, arrival: number) {
+  constructor(node: BudgetNode, estimate: Usage.Usage, priority: number, arrival: number) {
     this.node = node
     this.estimate = estimate
     this.priority = priority
     this.arrival = arrival
-    this.path = path
-    this.amounts = unmeasured
+    this.path = nowhere
+    this.amounts = nowhere.amounts
     this.status = "asked"
     this.takenAt = 0
     this.waiter = undefined
@@ -70,7 +71,8 @@ export class Hold {
   }
 }
 
-const unmeasured: Array<number> = []
+/** Where a hold is before it is measured on its path. */
+const nowhere: Path & { readonly amounts: Array<number> } = { nodes: [], gates: [], ownMeters: [], amounts: [] }
 
 /** What a usage measures at each gate of a path. */
 const measure = ({ gates }: Path, usage: Usage.Usage): Array<number> => {
@@ -80,7 +82,9 @@ const measure = ({ gates }: Path, usage: Usage.Usage): Array<number> => {
 }
 
 /** What is wrong with a usage, also as the meters of a path see it. The built-in ones see nothing that it does not. */
-export const problemWith = ({ ownMeters }: Path, usage: Usage.Usage): string | undefined => {
+export const problemWith = ({ ownMeters }: Path, usage: Usage.Usage | undefined): string | undefined => {
+  // The types of a provider's client may promise more than it keeps.
+  if (!Predicate.isObject(usage)) return `the usage is missing, got ${String(usage)}`
   if (!Usage.isValid(usage)) return Usage.problem(usage)
   for (const meter of ownMeters) {
     const problem = problemMeasuring(meter, usage)

@@ -10,7 +10,7 @@ import type { Line, Waiter } from "./line.ts"
 export class Gate {
   readonly node: BudgetNode
   readonly state: LimitState
-  readonly meter: Meter
+  meter: Meter
   /** The lines whose head waits here, in fair order. */
   queue: FairQueue | undefined
   /** The heads that keep their place at all their gates at once, the oldest first. */
@@ -25,6 +25,14 @@ export class Gate {
     this.node = node
     this.state = state
     this.meter = state.limit.meter
+  }
+
+  /** Takes over the meter of a rule that was replaced. Says whether it is another one. */
+  follow(): boolean {
+    const { meter } = this.state.limit
+    if (meter === this.meter) return false
+    this.meter = meter
+    return true
   }
 
   get isContended(): boolean {
@@ -76,7 +84,8 @@ export class BudgetNode {
     const before = this.gates
     const known = new Map(before.map((gate) => [gate.state, gate]))
     this.gates = statesOf(this.ledger).map((state) => known.get(state) ?? new Gate(this, state))
-    return this.gates.length !== before.length || this.gates.some((gate, index) => gate !== before[index])
+    const isChanged = this.gates.length !== before.length || this.gates.some((gate, index) => gate !== before[index])
+    return this.gates.reduce((changed, gate) => gate.follow() || changed, isChanged)
   }
 
   /** The lines in which somebody waits, of this budget and of those inside it. */

@@ -9,27 +9,19 @@ export const invalidEstimate = (hold: Hold, problem: string): BudgetError.Budget
   BudgetError.make(new BudgetError.InvalidUsage({ budget: hold.node.name, problem }))
 
 /** Says why an obstacle keeps a request out. */
-export const refusal = ({ amount, at, gate }: Obstacle, now: number): BudgetError.BudgetError => {
+export const refusal = (obstacle: Obstacle, now: number): BudgetError.BudgetError =>
+  BudgetError.make(reasonOf(obstacle, now))
+
+const reasonOf = ({ amount, at, gate }: Obstacle, now: number): BudgetError.Reason => {
   const budget = gate.node.name
   const { limit, reserved } = gate.state
-  if (limit._tag === "Pause") {
-    return BudgetError.make(
-      new BudgetError.WindowExceeded({
-        budget,
-        limit: "pause",
-        requested: amount,
-        retryAfter: Duration.millis(at - now)
-      })
-    )
-  }
-  if (amount > limit.max) return BudgetError.make(new BudgetError.RequestTooLarge({ budget, limit, requested: amount }))
+  const used = gate.state.used(now) - reserved
+  const retryAfter = at < AFTER_SETTLEMENT ? Duration.millis(at - now) : undefined
+  if (limit._tag === "Pause") return new BudgetError.Paused({ budget, retryAfter })
+  if (amount > limit.max) return new BudgetError.RequestTooLarge({ budget, limit, requested: amount })
   if (limit._tag === "Cap" || at === NEVER) {
-    const used = gate.state.used(now) - reserved
-    return BudgetError.make(new BudgetError.BudgetExceeded({ budget, limit, used, reserved, requested: amount }))
+    return new BudgetError.BudgetExceeded({ budget, limit, used, reserved, requested: amount })
   }
-  if (limit._tag === "Concurrency") {
-    return BudgetError.make(new BudgetError.ConcurrencyExceeded({ budget, limit, open: reserved }))
-  }
-  const retryAfter = at === AFTER_SETTLEMENT ? undefined : Duration.millis(at - now)
-  return BudgetError.make(new BudgetError.WindowExceeded({ budget, limit, requested: amount, retryAfter }))
+  if (limit._tag === "Concurrency") return new BudgetError.ConcurrencyExceeded({ budget, limit, open: reserved })
+  return new BudgetError.WindowExceeded({ budget, limit, requested: amount, retryAfter })
 }

@@ -16,10 +16,10 @@ export class Instants {
   #blocks: Array<number> = none
   #droppedUntil = Number.NEGATIVE_INFINITY
   /** Instants that fall into the same quantum may be merged when the log is full. */
-  readonly #quantumMillis: number
+  quantumMillis: number
 
   constructor(quantumMillis: number) {
-    this.#quantumMillis = quantumMillis
+    this.quantumMillis = quantumMillis
   }
 
   /** Adds an amount at an instant that is no earlier than any before it. */
@@ -71,7 +71,7 @@ export class Instants {
   }
 
   clone(): Instants {
-    const copy = new Instants(this.#quantumMillis)
+    const copy = new Instants(this.quantumMillis)
     copy.total = this.total
     copy.size = this.size
     copy.#capacity = this.#capacity
@@ -170,7 +170,7 @@ export class Instants {
   }
 
   #quantum(instant: number): number {
-    return Math.floor(instant / this.#quantumMillis)
+    return Math.floor(instant / this.quantumMillis)
   }
 }
 

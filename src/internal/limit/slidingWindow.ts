@@ -50,6 +50,7 @@ export class SlidingWindowState implements LimitState {
 
   update(limit: Limit.SlidingWindow): void {
     this.limit = limit
+    this.#live.quantumMillis = limit.windowMillis / QUANTA_PER_WINDOW
   }
 
   clone(): SlidingWindowState {
