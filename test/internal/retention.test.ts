@@ -57,6 +57,18 @@ describe("Retention", () => {
     expect(most).toBeLessThanOrEqual(2 * 61 * perSecond)
   })
 
+  it("finds a budget that is in use, as while the layer of a key closes and is built anew", () => {
+    const retention = new Retention()
+    const used = node()
+    retention.use("a", used, 0)
+    retention.use("a", used, 0)
+    used.ledger.states[0]?.charge(10, 0)
+    retention.leave("a", used, 0)
+    expect(retention.find("a")).toBe(used)
+    retention.leave("a", used, 60_000)
+    expect(retention.find("a")).toBeUndefined()
+  })
+
   it("does not bring back what was forgotten while it was in use", () => {
     const retention = new Retention()
     const forgotten = node()
