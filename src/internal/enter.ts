@@ -37,7 +37,7 @@ export const enter = <A, E, R>(
   const obstacle = admission.tryTake(hold, now)
   if (obstacle === undefined) return admitted(hold, proceed)
   const until = now + manner.maxWaitMillis
-  if (obstacle.at === NEVER || !(until > now) || admission.outlasts(obstacle, until)) {
+  if (obstacle.at === NEVER || !(until > now) || admission.outlasts(obstacle, now, until)) {
     return refuse(hold, refusal(obstacle, now))
   }
   const waiter = admission.wait(hold, obstacle, until, now)
@@ -113,6 +113,7 @@ class SleepingFiber<A, E, R> implements Sleeper {
 }
 
 const admitted = <A, E, R>(hold: Hold, proceed: (hold: Hold) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> => {
+  hold.hasEntered = true
   if (isHeard(hold.path)) reportAdmitted(hold)
   return proceed(hold)
 }

@@ -118,7 +118,7 @@ const commitValid = (admission: Admission, hold: Hold, actual: Usage.Usage): voi
 
 const release = (admission: Admission, hold: Hold): void => {
   admission.release(hold)
-  if (isHeard(hold.path)) reportSettled(hold, Usage.zero)
+  if (hold.hasEntered && isHeard(hold.path)) reportSettled(hold, Usage.zero)
 }
 
 const reportSettled = ({ estimate, node, path }: Hold, actual: Usage.Usage): void =>

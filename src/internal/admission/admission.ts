@@ -64,20 +64,16 @@ export class Admission {
 
   /** Takes what is asked for, and measured, if that is possible at once. Otherwise says what is in the way. */
   tryTake(hold: Hold, now: number): Obstacle | undefined {
-    let obstacle = this.#obstacle(hold, now)
-    if (obstacle !== undefined && isOverdue(obstacle.gate, now)) {
-      this.#touch(obstacle.gate)
-      this.#run(now)
-      obstacle = this.#obstacle(hold, now)
-    }
+    this.#serveOverdue(hold.path, now)
+    const obstacle = this.#obstacle(hold, now)
     if (obstacle === undefined) this.#take(hold, now)
     return obstacle
   }
 
   /** Whether an obstacle is certain to outlast an instant: nothing that is open could give anything back before. */
-  outlasts(obstacle: Obstacle, until: number): boolean {
-    const { at, gate } = obstacle
-    return at > until && at < AFTER_SETTLEMENT && gate.state.reserved === 0 && !gate.isContended
+  outlasts({ amount, gate }: Obstacle, now: number, until: number): boolean {
+    const readyAt = gate.state.readyAt(amount, now)
+    return readyAt > until && readyAt < AFTER_SETTLEMENT && gate.state.reserved === 0 && !gate.isContended
   }
 
   /** Puts a request that found an obstacle in line. It may be let in before this returns. */
@@ -87,10 +83,8 @@ export class Admission {
     const waiter = line.join(hold, now)
     hold.waiter = waiter
     this.#noteWaiting(hold)
-    if (line.head === waiter) {
-      if (formerHead !== undefined) this.#touchAll(unpark(line, formerHead))
-      park(line, obstacle.gate)
-    }
+    if (formerHead === undefined) park(line, obstacle.gate)
+    else if (line.head === waiter) this.#headChanged(line, formerHead)
     this.#touchAll(line.gates)
     if (until < AFTER_SETTLEMENT) {
       waiter.deadline = alarm(1, (time) => this.#expire(waiter, time))
@@ -168,6 +162,12 @@ export class Admission {
     this.#run(this.timeline.now())
   }
 
+  /** Lets those in first who might have been by now: a timer can be late, or just about to ring. */
+  #serveOverdue({ gates }: Path, now: number): void {
+    for (const gate of gates) if (isOverdue(gate, now)) this.#touch(gate)
+    if (this.#dirty.length > 0) this.#run(now)
+  }
+
   #obstacle(hold: Hold, now: number): Obstacle | undefined {
     const { gates } = hold.path
     const amounts = hold.amounts
@@ -195,7 +195,7 @@ export class Admission {
     const { head } = gate
     const at = head === undefined ? now : overtakableAt(head, gate, hold, amount, now)
     const ownHead = hold.node.line?.head
-    return ownHead === undefined || ownHead === head || !ownHead.line.gates.includes(gate)
+    return ownHead === undefined || ownHead === head
       ? at
       : Math.max(at, overtakableAt(ownHead, gate, hold, amount, now))
   }
@@ -311,11 +311,16 @@ export class Admission {
       this.#touchAll(unpark(line, waiter))
       line.node.line = undefined
       for (const node of waiter.hold.path.nodes) node.removeLine(line)
-    } else if (wasHead && isPinned(line)) {
-      // The place at all gates was the head's own. The next one begins at one gate, from which it finds its way.
-      this.#move(line, waiter, line.gates[0]!)
+    } else if (wasHead) {
+      this.#headChanged(line, waiter)
     }
     this.#touchAll(line.gates)
+  }
+
+  #headChanged(line: Line, former: Waiter): void {
+    // The place at all gates was the former head's own. The next one begins at one gate, from which it finds its way.
+    if (isPinned(line)) this.#move(line, former, line.gates[0]!)
+    else if (line.flow !== undefined) line.gates[0]!.queue!.headChanged(line)
   }
 
   /** Lets a head that had its turn in vain wait at another gate, or at all of them when that has happened too often. */
@@ -397,7 +402,6 @@ const admissions = new WeakMap<Timeline, Admission>()
 // How often a request may have its turn in vain before it keeps its place at all its gates.
 const MOVES_MAX = 4
 
-/** Whether somebody might have been let in here by now: a timer can be late. */
 const isOverdue = ({ alarm }: Gate, now: number): boolean =>
   alarm !== undefined && alarm.heapIndex !== NOT_IN_HEAP && alarm.at <= now
 

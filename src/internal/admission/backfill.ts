@@ -22,6 +22,8 @@ export const overtakableAt = (head: Waiter, gate: Gate, hold: Hold, amount: numb
   if (head.hold === hold || !isAhead(head.hold, hold)) return now
   const start = startOf(head.hold, now)
   if (start === NEVER) return now
+  const isWaitingHere = head.line.gates.includes(gate)
+  if (start === AFTER_SETTLEMENT && !isWaitingHere) return now
   if (start === AFTER_SETTLEMENT) return mayOvertakeBlindly(head, gate, amount, now) ? now : AFTER_SETTLEMENT
   if (start <= now) return AFTER_SETTLEMENT
   return gate.state.readyAt(head.hold.amountAt(gate), now, amount) <= start ? now : start

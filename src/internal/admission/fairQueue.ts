@@ -37,6 +37,11 @@ export class FairQueue {
     this.size++
   }
 
+  /** Takes note that somebody else is now the head of a line. */
+  headChanged(line: Line): void {
+    line.flow!.rank(line.head!.hold.arrival)
+  }
+
   remove(line: Line): void {
     line.flow!.line = undefined
     line.flow!.deactivate()
@@ -68,7 +73,7 @@ export class Flow implements HeapItem {
   isActive = false
   /** Virtual time of its next service. */
   start = 0
-  /** When it became active: breaks ties. */
+  /** Arrival of its head: breaks ties. */
   arrival = 0
 
   constructor(node: BudgetNode, outer: Flows) {
@@ -100,6 +105,11 @@ export class Flow implements HeapItem {
   deactivate(): void {
     this.isActive = false
     this.outer.deactivate(this)
+  }
+
+  rank(arrival: number): void {
+    this.arrival = arrival
+    this.outer.rank(this)
   }
 
   /** Counts an amount that it was served. */
@@ -153,6 +163,11 @@ class Flows {
     if (flow.start > this.#virtualTime) this.#resting.add(flow)
     else this.#known.delete(flow.node)
     if (this.active.first === undefined) this.#outer?.deactivate()
+  }
+
+  rank(flow: Flow): void {
+    this.active.moved(flow)
+    this.#outer?.rank(this.active.first!.arrival)
   }
 
   serve(flow: Flow, amount: number): void {

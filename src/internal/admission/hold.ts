@@ -23,6 +23,8 @@ export class Hold {
   declare takenAt: number
   /** Its place in line, once it had to wait. */
   declare waiter: Waiter | undefined
+  /** Whether whoever asked knows that it is open: before, there is nothing to tell. */
+  declare hasEntered: boolean
   /** Whether the call has begun: before, there is nothing to charge. */
   declare hasBegun: boolean
   /** The usage so far of a call that is still running. */
@@ -38,6 +40,7 @@ export class Hold {
     this.status = "asked"
     this.takenAt = 0
     this.waiter = undefined
+    this.hasEntered = false
     this.hasBegun = false
     this.recorded = undefined
   }
