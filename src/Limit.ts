@@ -244,7 +244,8 @@ export const fixedWindow = (
  * **Details**
  *
  * It holds at most `capacity`, by default as much as flows in per period. Whole units become
- * available; the fraction that flows in between is kept exactly and never rounded away.
+ * available; the fraction that flows in between is kept exactly and never rounded away. A refund gives back what would
+ * not have overflowed meanwhile, at most one unit less.
  *
  * Throws a `RangeError` when the meter is unknown, an amount is not whole and non-negative, nothing would flow in, or
  * the period is not a positive whole number of milliseconds.

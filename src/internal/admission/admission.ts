@@ -164,7 +164,7 @@ export class Admission {
 
   /** Lets those in first who might have been by now: a timer can be late, or just about to ring. */
   #serveOverdue({ gates }: Path, now: number): void {
-    for (const gate of gates) if (isOverdue(gate, now)) this.#touch(gate)
+    for (const gate of gates) if (gate.alarm !== undefined && isOverdue(gate.alarm, now)) this.#touch(gate)
     if (this.#dirty.length > 0) this.#run(now)
   }
 
@@ -402,7 +402,6 @@ const admissions = new WeakMap<Timeline, Admission>()
 // How often a request may have its turn in vain before it keeps its place at all its gates.
 const MOVES_MAX = 4
 
-const isOverdue = ({ alarm }: Gate, now: number): boolean =>
-  alarm !== undefined && alarm.heapIndex !== NOT_IN_HEAP && alarm.at <= now
+const isOverdue = (alarm: Alarm, now: number): boolean => alarm.heapIndex !== NOT_IN_HEAP && alarm.at <= now
 
 const alarm = (rank: number, ring: (now: number) => void): Alarm => ({ rank, at: 0, heapIndex: NOT_IN_HEAP, ring })

@@ -1,0 +1,46 @@
+/** (d) Whoever ends his waiting without admission leaves everything as if he had never asked. */
+import type { Entry, Log } from "./log.ts"
+import type { Program } from "./program.ts"
+
+/**
+ * Those whose absence nobody may notice: they were not admitted, and while they waited nobody else was, either way.
+ * What happened to the others is compared with a run of the same program without them.
+ */
+export const noticed = (log: Log, run: (program: Program) => Log): ReadonlyArray<string> =>
+  log.program.calls.flatMap(({ id }) => {
+    const asked = log.entries.find((entry) => entry.is === "asked" && entry.call === id)
+    const over = log.entries.find((entry) => entry.is === "over" && entry.call === id)
+    const wasAdmitted = log.entries.some((entry) => entry.is === "started" && entry.call === id)
+    if (asked === undefined || over === undefined || wasAdmitted || isUncertain(log, id)) return []
+    const without = run({ ...log.program, calls: log.program.calls.filter((call) => call.id !== id) })
+    const wasSomebodyAdmitted = [log, without].some(({ entries }) =>
+      entries.some((entry) => entry.is === "started" && entry.now >= asked.now && entry.now <= over.now)
+    )
+    // Whether it is certain at once that a wait would be in vain may depend on who else waits.
+    const isDecided = log.entries.some(
+      (entry) =>
+        entry.is === "asked" &&
+        entry.call !== id &&
+        entry.now >= asked.now &&
+        entry.now <= over.now &&
+        log.program.calls[entry.call]!.maxWait !== undefined
+    )
+    if (wasSomebodyAdmitted || isDecided) return []
+    const [here, there] = [fatesIn(log, id), fatesIn(without, id)]
+    const difference = here.findIndex((line, index) => line !== there[index])
+    return difference === -1
+      ? []
+      : [`without call ${id}: ${there[difference] ?? "nothing"}, with it: ${here[difference] ?? "nothing"}`]
+  })
+
+/** Whether a call was interrupted between its admission, or refusal, and its going on. */
+const isUncertain = ({ program }: Log, id: number): boolean => program.calls[id]!.isInterruptedOnWake
+
+/** Who starts, in order, and who is refused when: the order of refusals at one instant means nothing. */
+const fatesIn = ({ entries }: Log, absent: number): ReadonlyArray<string> => {
+  const fates = (is: Entry["is"]) =>
+    entries.flatMap((entry) =>
+      entry.is === is && "call" in entry && entry.call !== absent ? [`call ${entry.call} ${is} at ${entry.now}`] : []
+    )
+  return [...fates("started"), ...fates("refused").sort()]
+}
