@@ -31,20 +31,21 @@ export interface Usage {
 }
 
 /**
- * The fields that {@link make} takes. `requests` defaults to 1, everything else to 0.
+ * The fields that {@link make} takes. `requests` defaults to 1, everything else to 0. A field that is there without a
+ * value, as where a provider leaves it out, is no zero: it makes no sense, and the usage is refused.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Input {
-  readonly requests?: number
-  readonly inputTokens?: number
-  readonly cacheReadTokens?: number
-  readonly cacheWriteTokens?: number
-  readonly outputTokens?: number
-  readonly reasoningTokens?: number
+  readonly requests?: number | undefined
+  readonly inputTokens?: number | undefined
+  readonly cacheReadTokens?: number | undefined
+  readonly cacheWriteTokens?: number | undefined
+  readonly outputTokens?: number | undefined
+  readonly reasoningTokens?: number | undefined
   /** The price of the call in dollars, rounded up once to whole nano-dollars. */
-  readonly costUsd?: number
+  readonly costUsd?: number | undefined
 }
 
 /**

@@ -336,7 +336,6 @@ describe("spend", () => {
         Effect.succeed(response).pipe(
           budget.spend({
             estimate,
-            // @ts-expect-error The field is there without a value, as where types are not checked.
             actual: ({ usage }) => Usage.make({ inputTokens: 5, outputTokens: usage?.output })
           })
         )

@@ -1,5 +1,5 @@
 /** (d) Whoever ends his waiting without admission leaves everything as if he had never asked. */
-import type { Entry, Log } from "./log.ts"
+import type { Log } from "./log.ts"
 import type { Program } from "./program.ts"
 
 /**
@@ -36,11 +36,12 @@ export const noticed = (log: Log, run: (program: Program) => Log): ReadonlyArray
 /** Whether a call was interrupted between its admission, or refusal, and its going on. */
 const isUncertain = ({ program }: Log, id: number): boolean => program.calls[id]!.isInterruptedOnWake
 
-/** Who starts, in order, and who is refused when: the order of refusals at one instant means nothing. */
-const fatesIn = ({ entries }: Log, absent: number): ReadonlyArray<string> => {
-  const fates = (is: Entry["is"]) =>
-    entries.flatMap((entry) =>
-      entry.is === is && "call" in entry && entry.call !== absent ? [`call ${entry.call} ${is} at ${entry.now}`] : []
+/** Who starts and who is refused when: in which order at one instant means nothing. */
+const fatesIn = ({ entries }: Log, absent: number): ReadonlyArray<string> =>
+  entries
+    .flatMap((entry) =>
+      (entry.is === "started" || entry.is === "refused") && entry.call !== absent
+        ? [`call ${entry.call} ${entry.is} at ${entry.now}`]
+        : []
     )
-  return [...fates("started"), ...fates("refused").sort()]
-}
+    .sort()

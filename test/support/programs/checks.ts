@@ -6,7 +6,7 @@ import * as Duration from "effect/Duration"
 import type { BudgetError } from "../../../src/BudgetError.ts"
 import type { Entry, Log } from "./log.ts"
 import { type Instant, type NaiveLimit, NEVER, type Ready, SETTLEMENT, sum } from "./naiveLimit.ts"
-import type { type CallState, goesBefore, Replay, type Watcher } from "./replay.ts"
+import { type CallState, goesBefore, type Replay, type Watcher } from "./replay.ts"
 
 export type Check = (replay: Replay, log: Log, complain: (problem: string) => void) => Watcher
 
