@@ -64,7 +64,7 @@ export class Admission {
 
   /** Takes what is asked for, and measured, if that is possible at once. Otherwise says what is in the way. */
   tryTake(hold: Hold, now: number): Obstacle | undefined {
-    this.#serveOverdue(hold.path, now)
+    this.#serveEarlier(hold, now)
     const obstacle = this.#obstacle(hold, now)
     if (obstacle === undefined) this.#take(hold, now)
     return obstacle
@@ -162,9 +162,10 @@ export class Admission {
     this.#run(this.timeline.now())
   }
 
-  /** Lets those in first who might have been by now: a timer can be late, or just about to ring. */
-  #serveOverdue({ gates }: Path, now: number): void {
-    for (const gate of gates) if (gate.alarm !== undefined && isOverdue(gate.alarm, now)) this.#touch(gate)
+  /** Lets those in first who came earlier and can go by now: a timer can be late, or just about to ring. */
+  #serveEarlier({ node, path }: Hold, now: number): void {
+    for (const gate of path.gates) if (gate.alarm !== undefined && isOverdue(gate.alarm, now)) this.#touch(gate)
+    if (node.line !== undefined) this.#touchAll(node.line.gates)
     if (this.#dirty.length > 0) this.#run(now)
   }
 

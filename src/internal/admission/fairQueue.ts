@@ -155,6 +155,7 @@ class Flows {
     this.active.add(flow)
     this.#activeWeight += this.#weightOf(flow)
     this.#outer?.activate(flow.arrival)
+    this.#rankOuter()
   }
 
   deactivate(flow: Flow): void {
@@ -163,10 +164,16 @@ class Flows {
     if (flow.start > this.#virtualTime) this.#resting.add(flow)
     else this.#known.delete(flow.node)
     if (this.active.first === undefined) this.#outer?.deactivate()
+    else this.#rankOuter()
   }
 
   rank(flow: Flow): void {
     this.active.moved(flow)
+    this.#rankOuter()
+  }
+
+  /** Whoever is first here stands for all of them outside. */
+  #rankOuter(): void {
     this.#outer?.rank(this.active.first!.arrival)
   }
 
