@@ -52,11 +52,11 @@ export const crowdingPromises = (library: string, callers: number, operation: ()
   opsPerRun: callers,
   run: async (runs) => {
     let done = 0
-    const count = (): void => void done++
-    for (let index = 0; index < runs; index++) {
-      // oxlint-disable-next-line promise/prefer-await-to-then
-      await Promise.all(Array.from({ length: callers }, () => operation().then(count)))
+    const counted = async (): Promise<void> => {
+      await operation()
+      done++
     }
+    for (let index = 0; index < runs; index++) await Promise.all(Array.from({ length: callers }, counted))
     return done
   }
 })

@@ -259,6 +259,41 @@ describe("what random programs have found is no more:", () => {
     expect(problemsOf(log)).toEqual([])
   })
 
+  it("who waits behind another at one limit is not told that there is room at the limit that it lacks", () => {
+    const log = run(
+      plainProgram(
+        [
+          { limits: [Limit.concurrency(1)] },
+          { within: [0], limits: [Limit.slidingWindow("tokens", 10, 100)] },
+          { within: [1] },
+          { within: [1] }
+        ],
+        [
+          { budget: 2, at: 51, estimate: tokens(7) },
+          { budget: 3, at: 52, estimate: tokens(3) },
+          { budget: 0, at: 60, ...lasting(60) }
+        ],
+        {
+          deeds: [
+            { do: "charge", budget: 1, at: 0, usage: tokens(4) },
+            { do: "charge", budget: 1, at: 50, usage: tokens(6) }
+          ]
+        }
+      )
+    )
+    expect([startOf(log, 0), startOf(log, 1)]).toEqual([150, 120])
+  })
+
+  it("who can never be admitted waits behind others until he is told so", () => {
+    const log = run(
+      plainProgram(
+        [{ limits: [Limit.slidingWindow("inputTokens", 3, 300)] }],
+        [{ estimate: tokens(3) }, { at: 1, estimate: tokens(1) }, { at: 2, estimate: tokens(4) }]
+      )
+    )
+    expect(problemsOf(log)).toEqual([])
+  })
+
   it("a head that is gone leaves its place among the budgets to those behind it", () => {
     const log = run(
       plainProgram(
