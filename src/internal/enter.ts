@@ -23,7 +23,7 @@ export interface Manner {
  * Lets a hold in, at once or after waiting as long as the manner allows, and goes on with `proceed`.
  *
  * From here on the hold may wait or be open. Whoever calls this has seen to its end beforehand, with a settlement and
- * with `exitUnentered`, also on interruption. It runs no code of the user's before it returns.
+ * with `exitUnentered`, also on interruption. Before it returns, no code of the user's runs but `proceed` and the meters.
  */
 export const enter = <A, E, R>(
   admission: Admission,
