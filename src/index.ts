@@ -12,10 +12,18 @@ export * as BudgetError from "./BudgetError.ts"
 export * as BudgetEvent from "./BudgetEvent.ts"
 /** A family of budgets by key. */
 export * as BudgetMap from "./BudgetMap.ts"
+/** How a provider's API says what a call asks for and what it used. */
+export * as Dialect from "./Dialect.ts"
+/** What a provider says of its limits with each response. */
+export * as Feedback from "./Feedback.ts"
 /** One rule on one meter. */
 export * as Limit from "./Limit.ts"
 /** A named projection of a `Usage` to one integer. */
 export * as Meter from "./Meter.ts"
+/** Learns how much of what they may write calls really write. */
+export * as OutputHistory from "./OutputHistory.ts"
+/** What calls cost. */
+export * as Pricing from "./Pricing.ts"
 /** A held estimate. */
 export * as Reservation from "./Reservation.ts"
 /** Counts the tokens of texts and chat messages. */

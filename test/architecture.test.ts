@@ -42,9 +42,27 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^(effect\/\w+|js-tiktoken\/.*)$/
   },
   {
+    name: "dialect",
+    files: /^(Dialect|Feedback)\.ts$|^internal\/dialect\/.*$/,
+    mayImport: ["usage"],
+    effect: /^effect\/(Predicate|Duration)$/
+  },
+  {
+    name: "pricing",
+    files: /^Pricing\.ts$|^internal\/pricing\/.*$/,
+    mayImport: ["usage"],
+    effect: /^(effect\/\w+|@pydantic\/genai-prices)$/
+  },
+  {
+    name: "outputHistory",
+    files: /^OutputHistory\.ts$|^internal\/outputHistory\/.*$/,
+    mayImport: [],
+    effect: /^effect\/\w+$/
+  },
+  {
     name: "barrel",
     files: /^index\.ts$/,
-    mayImport: ["usage", "limit", "error", "budget", "tokenCounter"],
+    mayImport: ["usage", "limit", "error", "budget", "tokenCounter", "dialect", "pricing", "outputHistory"],
     effect: /^$/
   }
 ]
