@@ -11,6 +11,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schema from "effect/Schema"
+import * as framing from "./internal/messageFraming.ts"
 import { blockEnd } from "./internal/tokenCounter/blocks.ts"
 import { type Encoder, loadEncoder } from "./internal/tokenCounter/encoder.ts"
 import * as encoding from "./internal/tokenCounter/encoding.ts"
@@ -75,7 +76,7 @@ export interface ToolCall {
  * @category constants
  * @since 0.1.0
  */
-export const tokensPerMessage = 3
+export const tokensPerMessage: number = framing.tokensPerMessage
 
 /**
  * Tokens for a message's `name` besides those of the name itself, from the same page (`tokens_per_name`).
@@ -83,7 +84,7 @@ export const tokensPerMessage = 3
  * @category constants
  * @since 0.1.0
  */
-export const tokensPerName = 1
+export const tokensPerName: number = framing.tokensPerName
 
 /**
  * Tokens that prime the reply, once per request, from the same page.
@@ -91,7 +92,7 @@ export const tokensPerName = 1
  * @category constants
  * @since 0.1.0
  */
-export const tokensPerReply = 3
+export const tokensPerReply: number = framing.tokensPerReply
 
 /**
  * Tokens that are counted for a tool call besides its name and arguments. OpenAI documents none; this covers the
@@ -100,7 +101,7 @@ export const tokensPerReply = 3
  * @category constants
  * @since 0.1.0
  */
-export const tokensPerToolCall = 8
+export const tokensPerToolCall: number = framing.tokensPerToolCall
 
 /**
  * Tokens that are counted for a part that is not text: an image, audio, a file.
@@ -118,7 +119,7 @@ export const tokensPerToolCall = 8
  * @category constants
  * @since 0.1.0
  */
-export const tokensPerOtherPart = 1_445
+export const tokensPerOtherPart: number = framing.tokensPerOtherPart
 
 /**
  * No encoding is known for a model.

@@ -35,17 +35,18 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     mayImport: ["usage", "limit", "error", "ledger", "admission"],
     effect: /^effect\/\w+$/
   },
+  { name: "messageFraming", files: /^internal\/messageFraming\.ts$/, mayImport: [], effect: /^$/ },
   {
     name: "tokenCounter",
     files: /^(TokenCounter\.ts|internal\/tokenCounter\/.*)$/,
-    mayImport: ["heap"],
+    mayImport: ["heap", "messageFraming"],
     effect: /^(effect\/\w+|js-tiktoken\/.*)$/
   },
   {
     name: "dialect",
     files: /^(Dialect|Feedback)\.ts$|^internal\/dialect\/.*$/,
-    mayImport: ["usage"],
-    effect: /^effect\/(Predicate|Duration)$/
+    mayImport: ["usage", "messageFraming"],
+    effect: /^$/
   },
   {
     name: "pricing",
