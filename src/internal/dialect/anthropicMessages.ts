@@ -16,8 +16,8 @@ const TOKENS_PER_IMAGE = 1_600
 // https://platform.claude.com/docs/en/build-with-claude/pdf-support: a page costs up to 3,000 as text, and as an image.
 const TOKENS_PER_DOCUMENT = 3_000 + TOKENS_PER_IMAGE
 
-// Anthropic documents none. These exceed by a little what the examples of its page on token counting add to their
-// texts: "Hello, Claude" after a system prompt of five words counts 14.
+// Anthropic documents none. These exceed by a little what the example of its page on token counting adds to its texts:
+// "Hello, Claude" after "You are a scientist" counts 14.
 const TOKENS_PER_MESSAGE = 4
 const TOKENS_PER_REPLY = 4
 
