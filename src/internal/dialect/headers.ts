@@ -5,10 +5,7 @@ import type * as Feedback from "../../Feedback.ts"
 import type * as Meter from "../../Meter.ts"
 import { rateLimitWindows } from "./rateLimitHeaders.ts"
 import { parseMillis, parseRetryAfter } from "./waits.ts"
-import { makeWindow } from "./windows.ts"
-
-/** A response's headers, by names in lower case. */
-export type Header = (name: string) => string | null | undefined
+import { type Header, makeWindow } from "./windows.ts"
 
 /** The headers that speak of one limit. */
 export interface LimitHeaders {

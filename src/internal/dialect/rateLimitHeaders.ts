@@ -7,8 +7,7 @@
  */
 import type * as Feedback from "../../Feedback.ts"
 import type * as Meter from "../../Meter.ts"
-import type { Header } from "./headers.ts"
-import { makeWindow } from "./windows.ts"
+import { type Header, makeWindow } from "./windows.ts"
 
 export const rateLimitWindows = (header: Header, now: number): Array<Feedback.Window> =>
   (header("ratelimit") ? combined(header, now) : separate(header, now)).filter((window) => window !== undefined)

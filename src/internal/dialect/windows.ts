@@ -7,6 +7,9 @@ import { parseReset } from "./waits.ts"
 
 type Text = string | null | undefined
 
+/** A response's headers, by names in lower case. */
+export type Header = (name: string) => Text
+
 /**
  * Makes a window.
  *

@@ -154,7 +154,7 @@ describe("generated content", () => {
   })
 
   it.each([
-    { ...usageMetadata, promptTokenCount: undefined },
+    { candidatesTokenCount: 60 },
     { ...usageMetadata, promptTokenCount: "100" },
     { ...usageMetadata, thoughtsTokenCount: -1 },
     { ...usageMetadata, candidatesTokenCount: 0.5 },

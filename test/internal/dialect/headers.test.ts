@@ -46,6 +46,7 @@ describe("OpenAI's rate headers", () => {
     expect(azure("1000", "-1", "0")).toEqual([])
     expect(azure("1000", "0", "0")).toEqual([])
     expect(azure("1000", "0", "what")).toEqual([])
+    expect(azure("0", "0", "55")).toEqual([])
     expect(azure("1000", "0", "55")).toEqual([{ meter: "tokens", limit: 1_000, remaining: 0, resetMillis: 55_000 }])
   })
 

@@ -208,6 +208,8 @@ describe("the answer of chat completions", () => {
     { ...usage, prompt_tokens_details: { cached_tokens: "40" } },
     { ...usage, prompt_tokens_details: { audio_tokens: 101 } },
     { ...usage, prompt_tokens_details: { audio_tokens: {} } },
+    { ...usage, prompt_tokens_details: { audio_tokens: -1 } },
+    { ...usage, prompt_tokens_details: { audio_tokens: 0.5 } },
     { ...usage, completion_tokens_details: { reasoning_tokens: 61 } }
   ])("reports a usage that is refused where its usage makes no sense: %j", (nonsense) => {
     const report = read(nonsense)
