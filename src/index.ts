@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+/** The `Tokenizer` of `effect/ai`, as a counter of tokens and from one. */
+export * as AiTokenizer from "./AiTokenizer.ts"
 /** A set of limits, perhaps inside other budgets, with one waiting line. */
 export * as Budget from "./Budget.ts"
 /** Why a budget said no. */

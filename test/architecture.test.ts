@@ -43,6 +43,12 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^(effect\/\w+|js-tiktoken\/.*)$/
   },
   {
+    name: "aiTokenizer",
+    files: /^AiTokenizer\.ts$/,
+    mayImport: ["tokenCounter"],
+    effect: /^effect\/(Effect|Layer|ai\/(Prompt|Tokenizer))$/
+  },
+  {
     name: "dialect",
     files: /^(Dialect|Feedback)\.ts$|^internal\/dialect\/.*$/,
     mayImport: ["usage", "messageFraming"],
@@ -63,7 +69,17 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   {
     name: "barrel",
     files: /^index\.ts$/,
-    mayImport: ["usage", "limit", "error", "budget", "tokenCounter", "dialect", "pricing", "outputHistory"],
+    mayImport: [
+      "usage",
+      "limit",
+      "error",
+      "budget",
+      "tokenCounter",
+      "aiTokenizer",
+      "dialect",
+      "pricing",
+      "outputHistory"
+    ],
     effect: /^$/
   }
 ]
