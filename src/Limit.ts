@@ -1,5 +1,5 @@
 /**
- * One rule on one meter: a cap, a window, a bucket or a bound on what is open at once.
+ * One rule on one meter: a cap, a window, a bucket, a bound on what is open at once or on a single call.
  *
  * A `Limit` is plain data, made by the constructors below and given to a budget. Amounts are whole units of the
  * limit's meter (tokens, requests, nano-dollars); dollars are written as dollars and converted here. Durations are
@@ -20,7 +20,7 @@ import * as Usage from "./Usage.ts"
  * @category models
  * @since 0.1.0
  */
-export type Limit = Cap | SlidingWindow | FixedWindow | TokenBucket | Concurrency
+export type Limit = Cap | SlidingWindow | FixedWindow | TokenBucket | Concurrency | PerCall
 
 /**
  * When a call counts in a window: from its admission, as providers count, or from its settlement.
@@ -99,6 +99,16 @@ export interface TokenBucket extends Named {
  */
 export interface Concurrency extends Named {
   readonly _tag: "Concurrency"
+}
+
+/**
+ * A ceiling for every single call. See {@link perCall}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PerCall extends Named {
+  readonly _tag: "PerCall"
 }
 
 /**
@@ -304,6 +314,42 @@ export const concurrency = (max: number, options?: Options): Concurrency => ({
   name: options?.name ?? "concurrency",
   ...metered("Limit.concurrency", Meter.reservations, max)
 })
+
+/**
+ * A ceiling for every single call: what one call may cost, or how many tokens it may take.
+ *
+ * **Details**
+ *
+ * Whoever asks for more is refused with `RequestTooLarge` before the call is made; nobody ever waits for it. It holds
+ * nothing: in snapshots `used` and `reserved` are 0, and `available` is `max`. A call that uses more than it reserved
+ * is reported as an overrun, as for any limit. `max` is in the meter's unit; for `"usd"` it is dollars.
+ *
+ * Throws a `RangeError` when the meter is unknown or `max` is not a whole, non-negative amount.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Budget, Limit, Usage } from "effect-budget"
+ *
+ * const program = Effect.gen(function* () {
+ *   const budget = yield* Budget.make({ name: "run", limits: [Limit.perCall("usd", 0.5)] })
+ *   return yield* Effect.succeed("an expensive answer").pipe(
+ *     budget.spend({ estimate: Usage.make({ costUsd: 0.75 }) }),
+ *     Effect.catchReason("BudgetError", "RequestTooLarge", ({ message }) => Effect.succeed(message))
+ *   )
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "run: perCall(usd) can never admit $0.75: its maximum is $0.5"
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const perCall = (meter: Meter.Input, max: number, options?: Options): PerCall => {
+  const measured = metered("Limit.perCall", meter, max)
+  return { _tag: "PerCall", name: options?.name ?? `perCall(${measured.meter.name})`, ...measured }
+}
 
 const metered = (where: string, input: Meter.Input, max: number): Pick<Named, "meter" | "max"> => {
   const meter = Meter.fromInput(input)

@@ -13,7 +13,8 @@ const constructors = {
   "Limit.slidingWindow": (max: number) => Limit.slidingWindow("tokens", max, "1 minute"),
   "Limit.fixedWindow": (max: number) => Limit.fixedWindow("tokens", max, "day"),
   "Limit.tokenBucket": (max: number) => Limit.tokenBucket("tokens", max, "1 minute"),
-  "Limit.concurrency": (max: number) => Limit.concurrency(max)
+  "Limit.concurrency": (max: number) => Limit.concurrency(max),
+  "Limit.perCall": (max: number) => Limit.perCall("tokens", max)
 } as const
 
 describe("the constructors of limits", () => {
@@ -41,6 +42,12 @@ describe("the constructors of limits", () => {
       refillMillis: 1_000
     })
     expect(Limit.concurrency(5)).toMatchObject({ _tag: "Concurrency", name: "concurrency", max: 5 })
+    expect(Limit.perCall("tokens", 5)).toEqual({
+      _tag: "PerCall",
+      name: "perCall(tokens)",
+      meter: Meter.tokens,
+      max: 5
+    })
   })
 
   it("take a name, and a meter of one's own", () => {
@@ -73,7 +80,8 @@ describe("the constructors of limits", () => {
       Limit.slidingWindow("tokens", 0, "1 minute"),
       Limit.fixedWindow("tokens", 0, "day"),
       Limit.tokenBucket("tokens", 10, "1 minute", { capacity: 0 }),
-      Limit.concurrency(0)
+      Limit.concurrency(0),
+      Limit.perCall("tokens", 0)
     ]
     for (const limit of zeros) {
       const state = start(limit, () => 0)
@@ -88,7 +96,8 @@ describe("the constructors of limits", () => {
       expect(state.readyAt(7, 0)).toBe(0)
       expect(state.isUnused(0)).toBe(true)
       state.take(1, 0)
-      expect(state.isUnused(0)).toBe(false)
+      // A ceiling per call has nothing to remember.
+      expect(state.isUnused(0)).toBe(state.limit._tag === "PerCall")
     }
   })
 })

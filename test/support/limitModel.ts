@@ -143,6 +143,37 @@ export class ConcurrencyModel extends RecordingModel implements LimitModel {
   }
 }
 
+/** Nothing is ever held, and nothing else matters than the amount that is asked for. */
+export class PerCallModel implements LimitModel {
+  #max: number
+
+  constructor(limit: Limit.PerCall) {
+    this.#max = limit.max
+  }
+
+  used(): number {
+    return 0
+  }
+
+  reserved(): number {
+    return 0
+  }
+
+  readyAt(amount: number, now: number): number {
+    return amount <= this.#max ? now : NEVER
+  }
+
+  take(): void {}
+
+  settle(): void {}
+
+  charge(): void {}
+
+  update(limit: Limit.PerCall): void {
+    this.#max = limit.max
+  }
+}
+
 export class SlidingWindowModel extends RecordingModel implements LimitModel {
   readonly #limit: Limit.SlidingWindow
   #max: number

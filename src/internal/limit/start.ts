@@ -2,6 +2,7 @@ import type * as Limit from "../../Limit.ts"
 import { CapState } from "./cap.ts"
 import { ConcurrencyState } from "./concurrency.ts"
 import { FixedWindowState } from "./fixedWindow.ts"
+import { PerCallState } from "./perCall.ts"
 import { SlidingWindowState } from "./slidingWindow.ts"
 import type { LimitState } from "./state.ts"
 import { TokenBucketState } from "./tokenBucket.ts"
@@ -19,5 +20,7 @@ export const start = (limit: Limit.Limit, wallOffset: () => number): LimitState 
       return new FixedWindowState(limit, wallOffset)
     case "TokenBucket":
       return new TokenBucketState(limit)
+    case "PerCall":
+      return new PerCallState(limit)
   }
 }

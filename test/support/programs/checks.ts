@@ -192,7 +192,7 @@ const falsehood = (
       if (limit.rule._tag !== "Concurrency" || reason.open !== limit.reserved) return `${limit.reserved} are open`
       return isBehind || limit.reserved + amount > limit.max ? undefined : "there is room"
     case "WindowExceeded": {
-      if (limit.rule._tag === "Cap" || limit.rule._tag === "Concurrency") return "it is no window"
+      if (["Cap", "Concurrency", "PerCall"].includes(limit.rule._tag)) return "it is no window"
       if (amount > limit.max) return "the request is too large"
       const millis = millisOf(reason.retryAfter)
       if (isBehind || limit.isVague) return undefined

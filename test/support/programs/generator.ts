@@ -116,6 +116,8 @@ const drawLimit = (random: Random, kind: Kind, name: string): Limit.Limit => {
     }
     case "Concurrency":
       return Limit.concurrency(random.int(random.chance(0.05) ? 0 : 1, 4), { name })
+    case "PerCall":
+      return Limit.perCall(meter, max, { name })
   }
 }
 

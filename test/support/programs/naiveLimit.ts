@@ -89,6 +89,7 @@ export class NaiveLimit {
   }
 
   get reserved(): number {
+    if (this.rule._tag === "PerCall") return 0
     return sum(this.taken.filter(({ settled }) => settled === undefined).map(({ amount }) => amount))
   }
 
@@ -104,6 +105,8 @@ export class NaiveLimit {
         return this.committed + this.reserved
       case "Concurrency":
         return this.reserved
+      case "PerCall":
+        return 0
       case "SlidingWindow":
         return (
           this.#heldIn(rule) +
@@ -142,6 +145,8 @@ export class NaiveLimit {
         return this.committed + amount <= max ? SETTLEMENT : NEVER
       case "Concurrency":
         return SETTLEMENT
+      case "PerCall":
+        return NEVER
       case "SlidingWindow": {
         const ends = this.#counted(rule).map((counted) => counted.at + rule.windowMillis)
         const later = ends.filter((end) => end > at.now).sort((a, b) => a - b)
