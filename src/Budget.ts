@@ -90,9 +90,30 @@ export interface Budget {
    *
    * **Details**
    *
-   * What is open goes on. Of several pauses the longest counts; an instant that is over ends the pause.
+   * What is open goes on. Of several pauses the longest counts; an instant that is over ends the pause. Pauses of the
+   * same length, or one after the other, replace each other, also in how they are resumed.
+   *
+   * **Example** (after a 429, whoever has waited is let in one by one)
+   *
+   * ```ts
+   * import { Clock, Effect } from "effect"
+   * import { Budget, Usage } from "effect-budget"
+   *
+   * const program = Effect.gen(function* () {
+   *   const key = yield* Budget.make({ name: "key", limits: [] })
+   *   const begin = yield* Clock.currentTimeMillis
+   *   yield* key.pauseUntil(begin + 10, { resume: "gradual" })
+   *
+   *   const call = Clock.currentTimeMillis.pipe(key.spend({ estimate: Usage.make({}) }))
+   *   const [first, second] = yield* Effect.all([call, call], { concurrency: "unbounded" })
+   *   return second - first
+   * })
+   *
+   * const gapMillis = await Effect.runPromise(Effect.scoped(program))
+   * gapMillis > 900 // => true
+   * ```
    */
-  pauseUntil(instant: DateTime.DateTime.Input): Effect.Effect<void>
+  pauseUntil(instant: DateTime.DateTime.Input, options?: PauseOptions): Effect.Effect<void>
 
   /**
    * Puts other limits in place while the budget is in use.
@@ -127,6 +148,23 @@ export interface ReserveOptions {
    * {@link Place} whenever it is run: for a message such as "number 5, in 12 seconds".
    */
   readonly onWait?: ((place: Effect.Effect<Place>) => Effect.Effect<void>) | undefined
+}
+
+/**
+ * How a pause ends.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PauseOptions {
+  /**
+   * Whether those who have waited go all at once when the pause is over (the default), or gradually: then at most 1, 2,
+   * 4, 8, … reservations are admitted in the first second, the second, and so on, evenly spaced. After 10 seconds
+   * nothing bounds them any more. Who resumes everyone at the same instant after a 429 makes the next 429.
+   *
+   * Until then, who may not wait can be refused as `Paused`, with an exact `retryAfter`, though the pause is over.
+   */
+  readonly resume?: "atOnce" | "gradual" | undefined
 }
 
 /**
@@ -328,7 +366,7 @@ export interface ServiceClass<Self, Id extends string, Outer> extends Context.Se
   /** See {@link Budget.events}. */
   readonly events: Stream.Stream<BudgetEvent, never, Self>
   /** See {@link Budget.pauseUntil}. */
-  readonly pauseUntil: (instant: DateTime.DateTime.Input) => Effect.Effect<void, never, Self>
+  readonly pauseUntil: (instant: DateTime.DateTime.Input, options?: PauseOptions) => Effect.Effect<void, never, Self>
   /** See {@link Budget.updateLimits}. */
   readonly updateLimits: (limits: ReadonlyArray<Limit.Limit>) => Effect.Effect<void, never, Self>
 }
@@ -415,7 +453,8 @@ export const Service =
       charge: (usage: Usage.Usage) => tag.use((budget) => budget.charge(usage)),
       snapshot: tag.use((budget) => budget.snapshot),
       events: Stream.unwrap(tag.useSync((budget) => budget.events)),
-      pauseUntil: (instant: DateTime.DateTime.Input) => tag.use((budget) => budget.pauseUntil(instant)),
+      pauseUntil: (instant: DateTime.DateTime.Input, options?: PauseOptions) =>
+        tag.use((budget) => budget.pauseUntil(instant, options)),
       updateLimits: (limits: ReadonlyArray<Limit.Limit>) => tag.use((budget) => budget.updateLimits(limits))
     })
   }

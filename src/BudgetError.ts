@@ -66,14 +66,14 @@ export class WindowExceeded extends Data.TaggedClass("WindowExceeded")<{
 }
 
 /**
- * The budget is paused, as after a provider's Retry-After.
+ * The budget is paused, as after a provider's Retry-After, or resumes gradually after a pause.
  *
  * @category models
  * @since 0.1.0
  */
 export class Paused extends Data.TaggedClass("Paused")<{
   readonly budget: string
-  /** When the pause is over. Absent when it is, and others who have waited for that go first. */
+  /** When the pause lets the request in. Absent when it does, and others who have waited for that go first. */
   readonly retryAfter: Duration.Duration | undefined
 }> {
   get message(): string {

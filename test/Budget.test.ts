@@ -1073,6 +1073,76 @@ describe("pauseUntil", () => {
       expect(reason).toMatchObject({ _tag: "Paused" })
     })
   )
+
+  describe("with a gradual resumption", () => {
+    it.effect("lets those who have waited go one after the other, faster and faster, in fair order", () =>
+      Effect.gen(function* () {
+        const key = yield* budgetOf()
+        const [a, b] = [
+          yield* Budget.make({ name: "a", limits: [], within: [key] }),
+          yield* Budget.make({ name: "b", limits: [], within: [key] })
+        ]
+        const { start, startedAt } = makeCalls()
+        yield* key.pauseUntil(30_000, { resume: "gradual" })
+        for (const name of ["a1", "a2", "a3"]) yield* start(name, a, tokens(1))
+        yield* start("b1", b, tokens(1))
+        yield* TestClock.setTime(30_000)
+        expect((yield* key.snapshot).pausedUntil).toBeUndefined()
+        yield* TestClock.setTime(40_000)
+        expect(startedAt).toEqual({ a1: 30_000, b1: 31_000, a2: 31_500, a3: 32_000 })
+      })
+    )
+
+    it.effect("tells who may not wait exactly when to come again, and who waits when it starts", () =>
+      Effect.gen(function* () {
+        const budget = yield* budgetOf()
+        yield* budget.pauseUntil(0, { resume: "gradual" })
+        yield* Effect.scoped(budget.tryReserve(tokens(1)))
+        yield* TestClock.setTime(400)
+        expect(yield* refusalOf(budget, tokens(1))).toMatchObject({ _tag: "Paused", retryAfter: Duration.millis(600) })
+        const promised: Array<number | undefined> = []
+        const { start, startedAt } = makeCalls()
+        for (const name of ["first", "second"]) {
+          yield* start(name, budget, tokens(1), {
+            onWait: Effect.map(({ startsAt }) => {
+              promised.push(startsAt)
+            })
+          })
+        }
+        expect(promised).toEqual([1_000, 1_500])
+        yield* TestClock.setTime(999)
+        expect(startedAt).toEqual({})
+        yield* TestClock.setTime(1_500)
+        expect(startedAt).toEqual({ first: 1_000, second: 1_500 })
+      })
+    )
+
+    it.effect("counts those inside the budget, and nobody who is refused by another limit", () =>
+      Effect.gen(function* () {
+        const key = yield* budgetOf()
+        const run = yield* Budget.make({ name: "inner", limits: [Limit.cap("tokens", 5)], within: [key] })
+        yield* key.pauseUntil(0, { resume: "gradual" })
+        expect(yield* refusalOf(run, tokens(6))).toMatchObject({ _tag: "RequestTooLarge" })
+        yield* Effect.scoped(run.tryReserve(tokens(5)))
+        expect(yield* refusalOf(key, tokens(1))).toMatchObject({ _tag: "Paused" })
+      })
+    )
+
+    it.effect("gives way to a later pause that resumes at once", () =>
+      Effect.gen(function* () {
+        const budget = yield* budgetOf()
+        const { start, startedAt } = makeCalls()
+        yield* budget.pauseUntil(1_000, { resume: "gradual" })
+        yield* start("first", budget, tokens(1))
+        yield* start("second", budget, tokens(1))
+        yield* start("third", budget, tokens(1))
+        yield* TestClock.setTime(1_500)
+        yield* budget.pauseUntil(1_700, { resume: "atOnce" })
+        yield* TestClock.setTime(3_000)
+        expect(startedAt).toEqual({ first: 1_000, second: 1_700, third: 1_700 })
+      })
+    )
+  })
 })
 
 describe("updateLimits", () => {

@@ -129,9 +129,10 @@ class BudgetImpl implements Budget.Budget {
     return events(this.node)
   }
 
-  pauseUntil(instant: DateTime.DateTime.Input): Effect.Effect<void> {
+  pauseUntil(instant: DateTime.DateTime.Input, options?: Budget.PauseOptions): Effect.Effect<void> {
     return Effect.sync(() => {
-      this.admission.pause(this.node, DateTime.makeUnsafe(instant).epochMilliseconds)
+      const untilWall = DateTime.makeUnsafe(instant).epochMilliseconds
+      this.admission.pause(this.node, untilWall, options?.resume === "gradual")
     })
   }
 

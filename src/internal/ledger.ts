@@ -40,9 +40,9 @@ export class Ledger {
   }
 
   /** Admits nothing before an instant. An instant that is over ends the pause, an earlier one does not shorten it. */
-  pauseUntil(until: number, now: number): void {
+  pauseUntil(until: number, isGradual: boolean, now: number): void {
     this.pause ??= new PauseState()
-    this.pause.until = until <= now ? until : Math.max(until, this.pause.until)
+    this.pause.pause(until, isGradual, now)
   }
 
   /** Puts other limits in place. One with a known name keeps its counters, a new one starts unused. */

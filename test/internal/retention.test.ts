@@ -36,7 +36,7 @@ describe("Retention", () => {
     const spent = new BudgetNode("tenant", 1, [], new Ledger([Limit.cap("usd", 2)], () => 0))
     spent.ledger.states[0]?.charge(1, 0)
     const paused = node()
-    paused.ledger.pauseUntil(1_000, 0)
+    paused.ledger.pauseUntil(1_000, false, 0)
     for (const [key, kept] of Object.entries({ open, spent, paused })) {
       retention.use(key, kept, 0)
       retention.leave(key, kept, 0)

@@ -138,11 +138,11 @@ export class Admission {
     this.#afterSettlement(path)
   }
 
-  /** Admits nothing before an instant of the clock. */
-  pause(node: BudgetNode, untilWall: number): void {
+  /** Admits nothing before an instant of the clock, and then everything or, gradually, one after the other. */
+  pause(node: BudgetNode, untilWall: number, isGradual: boolean): void {
     const now = this.timeline.now()
     const isFirst = node.ledger.pause === undefined
-    node.ledger.pauseUntil(untilWall + this.timeline.wallOffset, now)
+    node.ledger.pauseUntil(untilWall + this.timeline.wallOffset, isGradual, now)
     if (isFirst) this.#rebuild(node, now)
     for (const gate of node.gates) if (gate.isContended) this.#touch(gate)
     this.#run(now)
