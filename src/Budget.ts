@@ -19,6 +19,7 @@ import type { BudgetError } from "./BudgetError.ts"
 import type { BudgetEvent } from "./BudgetEvent.ts"
 import * as internal from "./internal/budget.ts"
 import type * as Limit from "./Limit.ts"
+import type * as Meter from "./Meter.ts"
 import type { Reservation } from "./Reservation.ts"
 import type * as Usage from "./Usage.ts"
 
@@ -116,6 +117,33 @@ export interface Budget {
   pauseUntil(instant: DateTime.DateTime.Input, options?: PauseOptions): Effect.Effect<void>
 
   /**
+   * Takes note of what the provider says is left of one of its limits: others may use it, too.
+   *
+   * **Details**
+   *
+   * Each sliding window, fixed window and token bucket of this budget on the same meter, with a period of at most one
+   * minute and a maximum of at most the provider's, is charged at once what it has left beyond that. It comes back as
+   * any charge does. Nothing is ever loosened, `spent` does not change, and the budgets around this one are left alone:
+   * tighten the one that stands for the provider's key. What makes no sense, as a negative number, is ignored.
+   *
+   * **Example**
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { Budget, Limit } from "effect-budget"
+   *
+   * const program = Effect.gen(function* () {
+   *   const key = yield* Budget.make({ name: "key", limits: [Limit.slidingWindow("tokens", 90_000, "1 minute")] })
+   *   yield* key.tighten({ meter: "tokens", limit: 100_000, remaining: 20_000 })
+   *   return (yield* key.snapshot).limits[0]?.available
+   * })
+   *
+   * await Effect.runPromise(Effect.scoped(program)) // => 20_000
+   * ```
+   */
+  tighten(window: ProviderWindow): Effect.Effect<void>
+
+  /**
    * Puts other limits in place while the budget is in use.
    *
    * **Details**
@@ -165,6 +193,20 @@ export interface PauseOptions {
    * Until then, who may not wait can be refused as `Paused`, with an exact `retryAfter`, though the pause is over.
    */
   readonly resume?: "atOnce" | "gradual" | undefined
+}
+
+/**
+ * What a provider says is left of one of its limits, as in the headers of a response. Amounts are whole units of the
+ * meter, and dollars for `"usd"`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ProviderWindow {
+  readonly meter: Meter.Input
+  /** The provider's maximum. */
+  readonly limit: number
+  readonly remaining: number
 }
 
 /**
@@ -367,6 +409,8 @@ export interface ServiceClass<Self, Id extends string, Outer> extends Context.Se
   readonly events: Stream.Stream<BudgetEvent, never, Self>
   /** See {@link Budget.pauseUntil}. */
   readonly pauseUntil: (instant: DateTime.DateTime.Input, options?: PauseOptions) => Effect.Effect<void, never, Self>
+  /** See {@link Budget.tighten}. */
+  readonly tighten: (window: ProviderWindow) => Effect.Effect<void, never, Self>
   /** See {@link Budget.updateLimits}. */
   readonly updateLimits: (limits: ReadonlyArray<Limit.Limit>) => Effect.Effect<void, never, Self>
 }
@@ -455,6 +499,7 @@ export const Service =
       events: Stream.unwrap(tag.useSync((budget) => budget.events)),
       pauseUntil: (instant: DateTime.DateTime.Input, options?: PauseOptions) =>
         tag.use((budget) => budget.pauseUntil(instant, options)),
+      tighten: (window: ProviderWindow) => tag.use((budget) => budget.tighten(window)),
       updateLimits: (limits: ReadonlyArray<Limit.Limit>) => tag.use((budget) => budget.updateLimits(limits))
     })
   }

@@ -15,7 +15,7 @@ import type * as Usage from "./Usage.ts"
  * @category models
  * @since 0.1.0
  */
-export type BudgetEvent = Admitted | Refused | Settled | Charged | Overran | InvalidReport | SettledAlready
+export type BudgetEvent = Admitted | Refused | Settled | Charged | Tightened | Overran | InvalidReport | SettledAlready
 
 /**
  * A reservation was admitted, after waiting for so long.
@@ -66,6 +66,20 @@ export interface Charged {
   readonly _tag: "Charged"
   readonly budget: string
   readonly usage: Usage.Usage
+}
+
+/**
+ * A limit was tightened to what the provider says is left. `by` is in the integers of the limit's meter: what others
+ * have used of the provider's limit, as far as nobody here knew of it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Tightened {
+  readonly _tag: "Tightened"
+  readonly budget: string
+  readonly limit: Limit.Limit
+  readonly by: number
 }
 
 /**

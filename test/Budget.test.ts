@@ -1422,12 +1422,19 @@ describe("Budget.Service", () => {
       expect(yield* ProviderKey.snapshot).toMatchObject({ name: "test/ProviderKey", limits: [{ used: 22 }] })
       yield* ProviderKey.pauseUntil(1_000)
       expect((yield* ProviderKey.snapshot).pausedUntil).toBe(1_000)
+      yield* ProviderKey.pauseUntil(0, { resume: "gradual" })
+      yield* Effect.scoped(ProviderKey.tryReserve(Usage.zero))
+      expect((yield* Effect.flip(Effect.scoped(ProviderKey.tryReserve(Usage.zero)))).reason._tag).toBe("Paused")
+      yield* ProviderKey.pauseUntil(0)
       const listening = yield* Effect.forkChild(ProviderKey.events.pipe(Stream.take(1), Stream.runCollect), {
         startImmediately: true
       })
       yield* othersRun
       yield* ProviderKey.charge(tokens(1))
       expect(yield* Fiber.join(listening)).toMatchObject([{ _tag: "Charged" }])
+      yield* ProviderKey.updateLimits([Limit.slidingWindow("tokens", 100, "1 minute")])
+      yield* ProviderKey.tighten({ meter: "tokens", limit: 100, remaining: 7 })
+      expect(yield* ProviderKey.snapshot).toMatchObject({ limits: [{ used: 93, available: 7 }] })
       yield* ProviderKey.updateLimits([])
       expect((yield* ProviderKey.snapshot).limits).toEqual([])
     }).pipe(Effect.provide(ProviderKey.layer))

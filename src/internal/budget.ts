@@ -8,8 +8,9 @@ import type * as Budget from "../Budget.ts"
 import * as BudgetError from "../BudgetError.ts"
 import type { BudgetEvent } from "../BudgetEvent.ts"
 import type * as Limit from "../Limit.ts"
+import * as Meter from "../Meter.ts"
 import type { Reservation } from "../Reservation.ts"
-import type * as Usage from "../Usage.ts"
+import * as Usage from "../Usage.ts"
 import { Admission } from "./admission/admission.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
 import { BudgetNode } from "./admission/node.ts"
@@ -133,6 +134,18 @@ class BudgetImpl implements Budget.Budget {
     return Effect.sync(() => {
       const untilWall = DateTime.makeUnsafe(instant).epochMilliseconds
       this.admission.pause(this.node, untilWall, options?.resume === "gradual")
+    })
+  }
+
+  tighten(window: Budget.ProviderWindow): Effect.Effect<void> {
+    return Effect.sync(() => {
+      const meter = Meter.fromInput(window.meter)
+      const limit = Meter.amount(meter, window.limit)
+      const remaining = Meter.amount(meter, window.remaining)
+      if (!Usage.isAmount(limit) || !Usage.isAmount(remaining)) return
+      const tightened = this.admission.tighten(this.node, { meter, limit, remaining })
+      const path = this.admission.path(this.node)
+      for (const { by, limit } of tightened) tell(path, { _tag: "Tightened", budget: this.name, limit, by })
     })
   }
 

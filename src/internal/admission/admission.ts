@@ -5,6 +5,7 @@ import type * as Usage from "../../Usage.ts"
 import { NOT_IN_HEAP } from "../heap.ts"
 import { PauseState } from "../limit/pause.ts"
 import { AFTER_SETTLEMENT, NEVER } from "../limit/state.ts"
+import { type ProviderLimit, type Tightening, tightening } from "../limit/tighten.ts"
 import { type Alarm, Timeline } from "../timeline.ts"
 import { candidates, noteOvertaking, overtakableAt } from "./backfill.ts"
 import { Hold } from "./hold.ts"
@@ -136,6 +137,22 @@ export class Admission {
     }
     for (const { ledger } of nodes) ledger.charge(usage)
     this.#afterSettlement(path)
+  }
+
+  /** Charges what others have used of a provider's limit, as far as the budget's own limits have more left. */
+  tighten(node: BudgetNode, said: ProviderLimit): ReadonlyArray<Tightening> {
+    const now = this.timeline.now()
+    const tightened: Array<Tightening> = []
+    for (const gate of node.gates) {
+      const found = tightening(gate.state, said, now, now - this.timeline.wallOffset)
+      if (found === undefined) continue
+      gate.state.charge(found.by, now)
+      tightened.push(found)
+      // Who starts later now can be overtaken by some who could not overtake it before.
+      if (gate.isContended) this.#touch(gate)
+    }
+    this.#run(now)
+    return tightened
   }
 
   /** Admits nothing before an instant of the clock, and then everything or, gradually, one after the other. */

@@ -65,10 +65,10 @@ export class PauseState implements LimitState {
     return copy
   }
 
-  /** When another one is ready, if one is admitted at `now`. */
+  /** When another one is ready, if one is admitted at `now`, when one is ready. */
   #afterOneAt(now: number): number {
     const elapsed = now - this.until
-    return this.#isGradual && elapsed >= 0 && elapsed < GRADUAL_MILLIS ? this.until + nextSlot(elapsed) : this.#nextAt
+    return this.#isGradual && elapsed < GRADUAL_MILLIS ? this.until + nextSlot(elapsed) : this.#nextAt
   }
 }
 

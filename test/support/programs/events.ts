@@ -67,6 +67,8 @@ const line = (event: BudgetEvent): string => {
       return [...parts, text(event.actual)].join(" ")
     case "Charged":
       return [...parts, text(event.usage)].join(" ")
+    case "Tightened":
+      return [...parts, event.limit.name, event.by].join(" ")
     case "Overran":
       return [...parts, event.limit.name, event.overrun].join(" ")
     case "InvalidReport":
