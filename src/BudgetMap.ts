@@ -149,7 +149,7 @@ export const make = Effect.fnUntraced(function* <Id, Outer>(
     const node = left ?? makeNode(admission, { ...options, name: `${budget.key}(${key})`, within })
     retention.use(key, node, now())
     yield* Effect.addFinalizer(() => Effect.sync(() => retention.leave(key, node, now())))
-    return yield* open(admission, node, options.onFailure)
+    return yield* open(admission, node, { onFailure: options.onFailure, within })
   })
 
   const layers = yield* LayerMap.make((key: string) => Layer.effect(budget, budgetOf(key)), { idleTimeToLive })

@@ -24,12 +24,19 @@ class BudgetImpl implements Budget.Budget {
   readonly name: string
   readonly admission: Admission
   readonly node: BudgetNode
+  readonly within: ReadonlyArray<Budget.Budget>
   readonly #onFailure: Budget.OnFailure
 
-  constructor(admission: Admission, node: BudgetNode, onFailure: Budget.OnFailure) {
+  constructor(
+    admission: Admission,
+    node: BudgetNode,
+    within: ReadonlyArray<Budget.Budget>,
+    onFailure: Budget.OnFailure
+  ) {
     this.name = node.name
     this.admission = admission
     this.node = node
+    this.within = within
     this.#onFailure = onFailure
   }
 
@@ -177,7 +184,7 @@ class BudgetImpl implements Budget.Budget {
 
 /** Makes a budget whose counters live as long as its scope. */
 export const make = (options: MakeOptions): Effect.Effect<Budget.Budget, never, Scope.Scope> =>
-  Effect.flatMap(Admission.current, (admission) => open(admission, makeNode(admission, options), options.onFailure))
+  Effect.flatMap(Admission.current, (admission) => open(admission, makeNode(admission, options), options))
 
 /** Makes the node of a budget. Throws when the options make no sense. */
 export const makeNode = (admission: Admission, { limits, name, weight = 1, within = [] }: MakeOptions): BudgetNode => {
@@ -208,12 +215,26 @@ const positiveWeight = (name: string, weight: number): number => {
 export const open = (
   admission: Admission,
   node: BudgetNode,
-  onFailure: Budget.OnFailure = "release"
+  { onFailure = "release", within = [] }: Pick<MakeOptions, "onFailure" | "within">
 ): Effect.Effect<Budget.Budget, never, Scope.Scope> =>
   Effect.as(
     Effect.addFinalizer(() => Effect.sync(() => admission.close(node))),
-    new BudgetImpl(admission, node, onFailure)
+    new BudgetImpl(admission, node, within, onFailure)
   )
+
+/** The budgets of a path that are within no other, each once: they stand for the provider's key. */
+export const outermostOf = (budget: Budget.Budget): ReadonlyArray<Budget.Budget> =>
+  budget instanceof BudgetImpl && budget.within.length > 0 ? [...new Set(budget.within.flatMap(outermostOf))] : [budget]
+
+/**
+ * Whether any limit on the path of a budget counts money, as far as anybody knows: a meter of the user's own may, and
+ * so may a budget that was not made here.
+ */
+export const countsMoney = (budget: Budget.Budget): boolean => {
+  if (!(budget instanceof BudgetImpl)) return true
+  const { gates, ownMeters } = budget.admission.path(budget.node)
+  return ownMeters.length > 0 || gates.some(({ meter }) => meter === Meter.usd)
+}
 
 /** What a budget is made of, its name and surroundings included. */
 type MakeOptions = Parameters<typeof Budget.make>[0]
