@@ -43,10 +43,7 @@ export interface Budget {
   reserve(estimate: Usage.Usage, options?: ReserveOptions): Effect.Effect<Reservation, BudgetError, Scope.Scope>
 
   /** Reserves an estimate if that is possible at once, and fails otherwise. */
-  tryReserve(
-    estimate: Usage.Usage,
-    options?: Pick<ReserveOptions, "onFailure">
-  ): Effect.Effect<Reservation, BudgetError, Scope.Scope>
+  tryReserve(estimate: Usage.Usage, options?: TryReserveOptions): Effect.Effect<Reservation, BudgetError, Scope.Scope>
 
   /** Runs a body with a reservation, which is settled when the body ends. */
   withReservation<A, E, R>(
@@ -163,6 +160,40 @@ export interface Budget {
  */
 export interface ReserveOptions {
   /**
+   * The least that is acceptable. With it the reservation is elastic: it is granted as much as there is room for now,
+   * between this and the estimate; `reservation.granted` says how much.
+   *
+   * **Details**
+   *
+   * It waits, is refused and is overtaken as a request of `least`. When that is let in, it is granted the most output
+   * tokens, up to the estimate's, that fit into all limits then and delay nobody who is protected from being delayed.
+   * Everything else in which the two differ grows in proportion, rounded up (what is read from and written to a cache:
+   * down). Where both have the same output tokens, either of them is granted.
+   *
+   * No field of `least` may be larger than that of the estimate, or the request fails with `InvalidUsage`.
+   *
+   * **Example** (a short answer instead of an error)
+   *
+   * ```ts
+   * import { Effect } from "effect"
+   * import { Budget, Limit, Usage } from "effect-budget"
+   *
+   * const ask = (outputTokens: number) => Usage.make({ inputTokens: 200, outputTokens })
+   *
+   * const program = Effect.gen(function* () {
+   *   const run = yield* Budget.make({ name: "run", limits: [Limit.cap("tokens", 1_000)] })
+   *   return yield* run.withReservation(
+   *     ask(4_000),
+   *     (reservation) => Effect.succeed(`max_tokens: ${reservation.granted.outputTokens}`),
+   *     { least: ask(100) }
+   *   )
+   * })
+   *
+   * await Effect.runPromise(Effect.scoped(program)) // => "max_tokens: 800"
+   * ```
+   */
+  readonly least?: Usage.Usage | undefined
+  /**
    * How long to wait for room; without end by default. A request fails at once when it is certain that this is not
    * enough: the instant of its start is known, and nothing that is open could give anything back before.
    */
@@ -177,6 +208,14 @@ export interface ReserveOptions {
    */
   readonly onWait?: ((place: Effect.Effect<Place>) => Effect.Effect<void>) | undefined
 }
+
+/**
+ * How a reservation is asked for that must be possible at once.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TryReserveOptions = Pick<ReserveOptions, "least" | "onFailure">
 
 /**
  * How a pause ends.
@@ -383,7 +422,7 @@ export interface ServiceClass<Self, Id extends string, Outer> extends Context.Se
   /** See {@link Budget.tryReserve}. */
   readonly tryReserve: (
     estimate: Usage.Usage,
-    options?: Pick<ReserveOptions, "onFailure">
+    options?: TryReserveOptions
   ) => Effect.Effect<Reservation, BudgetError, Self | Scope.Scope>
   /** See {@link Budget.withReservation}. */
   readonly withReservation: <A, E, R>(
@@ -486,7 +525,7 @@ export const Service =
       options,
       reserve: (estimate: Usage.Usage, manner?: ReserveOptions) =>
         tag.use((budget) => budget.reserve(estimate, manner)),
-      tryReserve: (estimate: Usage.Usage, options?: Pick<ReserveOptions, "onFailure">) =>
+      tryReserve: (estimate: Usage.Usage, options?: TryReserveOptions) =>
         tag.use((budget) => budget.tryReserve(estimate, options)),
       withReservation: <A, E, R>(
         estimate: Usage.Usage,

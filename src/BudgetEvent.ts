@@ -18,7 +18,7 @@ import type * as Usage from "./Usage.ts"
 export type BudgetEvent = Admitted | Refused | Settled | Charged | Tightened | Overran | InvalidReport | SettledAlready
 
 /**
- * A reservation was admitted, after waiting for so long.
+ * A reservation was admitted, after waiting for so long. `estimate` is what was granted.
  *
  * @category models
  * @since 0.1.0
@@ -31,7 +31,7 @@ export interface Admitted {
 }
 
 /**
- * A request was refused, or waited in vain.
+ * A request was refused, or waited in vain. `estimate` is what it asked for: the least, of an elastic one.
  *
  * @category models
  * @since 0.1.0
@@ -44,7 +44,7 @@ export interface Refused {
 }
 
 /**
- * A reservation was settled. `actual` is what was charged: zero when it was released.
+ * A reservation was settled. `estimate` is what was granted, `actual` what was charged: zero when it was released.
  *
  * @category models
  * @since 0.1.0

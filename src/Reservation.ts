@@ -41,7 +41,7 @@ import type * as Usage from "./Usage.ts"
  * @since 0.1.0
  */
 export interface Reservation {
-  /** What is held. */
+  /** What is held: the estimate or, of an elastic reservation, what lies between `least` and that and was granted. */
   readonly granted: Usage.Usage
 
   /**

@@ -193,7 +193,13 @@ export const problem = (usage: Usage): string | undefined => {
  */
 export const isAmount = (amount: number): boolean => Number.isSafeInteger(amount) && amount >= 0
 
-const fields = [
+/**
+ * The names of the fields.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const fields = [
   "requests",
   "inputTokens",
   "cacheReadTokens",

@@ -48,13 +48,43 @@ describe("random programs", () => {
 
   it("admit at retryAfter and no millisecond earlier, and never what is refused for ever", () =>
     forEachSeed({ name: "retryAfter", runs: 1_500 }, (random) => {
-      const program = drawPast(random)
-      const last = Math.max(...program.calls.map(({ at }) => at), ...program.deeds.map(({ at }) => at))
-      random.note(program)
-      counts.programs++
-      expect(brokenPromises(program, last + random.pick([1, 2, 10, 50, 500]))).toEqual([])
+      expectPromisesKept(random, drawPast(random))
+    }))
+
+  it("keep every guarantee where calls are elastic, have a ceiling, and pauses are resumed gradually", () =>
+    expectNothingWrong("elastic", 4_000, { callsMax: 30, ...elastic }, (log) => problemsOf(log)))
+
+  it("keep every guarantee where elastic calls yield anywhere", () =>
+    expectNothingWrong("elastic yields", 700, { callsMax: 30, yields: 0.15, ...elastic }, (log) => problemsOf(log)))
+
+  it("never move the start of who is first in line for what elastic calls are granted beyond the least", () =>
+    expectNothingWrong("elastic promises", 2_000, { ...steady, hasElastic: true }, (log) =>
+      problemsOf(log, { ...everyCheck, promisesAreKept })
+    ))
+
+  it("go on as if those had never asked who were not admitted, also where calls are elastic", () =>
+    expectNothingWrong("elastic absence", 600, { ...withoutBuckets, hasElastic: true }, (log) =>
+      noticed(log, runCounted)
+    ))
+
+  it("admit elastic calls, and after a gradual pause, at retryAfter and no millisecond earlier", () =>
+    forEachSeed({ name: "elastic retryAfter", runs: 800 }, (random) => {
+      expectPromisesKept(random, drawPast(random, elastic))
     }))
 })
+
+const expectPromisesKept = (random: Random, program: Program): void => {
+  const last = Math.max(...program.calls.map(({ at }) => at), ...program.deeds.map(({ at }) => at))
+  random.note(program)
+  counts.programs++
+  expect(brokenPromises(program, last + random.pick([1, 2, 10, 50, 500]))).toEqual([])
+}
+
+const elastic: Partial<Kind> = {
+  hasElastic: true,
+  hasGradual: true,
+  limitKinds: ["Cap", "SlidingWindow", "SlidingWindow", "FixedWindow", "TokenBucket", "Concurrency", "PerCall"]
+}
 
 // One budget asks, and nothing but time and settlements makes room.
 const steady: Kind = {
@@ -201,7 +231,7 @@ describe("background work", () => {
       plainProgram(
         [{ limits: [Limit.slidingWindow("requests", 3, 86_400_000), Limit.tokenBucket("requests", 3, 86_400_000)] }],
         times(3, (index) => ({ at: index, ...lasting(50) })),
-        { deeds: [{ do: "pause", at: 10, budget: 0, until: 86_400_000 }] }
+        { deeds: [{ do: "pause", at: 10, budget: 0, until: 86_400_000, isGradual: false }] }
       )
     )
     expect(admissionsIn(log)).toBe(3)

@@ -90,6 +90,18 @@ const chargedTo = Effect.fnUntraced(function* (
 const committing = (budget: Budget.Budget, running: Effect.Effect<void>) =>
   budget.withReservation(estimate, (reservation) => Effect.andThen(running, reservation.commit(actual)))
 
+/** Its least fits beside others; of what there is, it takes all. */
+const committingElastic = (budget: Budget.Budget, running: Effect.Effect<void>) =>
+  budget.withReservation(
+    Usage.make({ inputTokens: 40, outputTokens: 37 }),
+    (reservation) =>
+      running.pipe(
+        Effect.andThen(Effect.sync(() => expect(reservation.granted.outputTokens).toBeGreaterThan(1))),
+        Effect.andThen(reservation.commit(actual))
+      ),
+    { least: usage(4) }
+  )
+
 describe("interrupted at any of its operations, a call that need not wait", () => {
   const phases = ["asking", "admitted", "running", "settled"]
 
@@ -125,6 +137,10 @@ describe("interrupted at any of its operations, a call that need not wait", () =
 
   it.effect("is charged the actual usage once or nothing, when it commits", () =>
     sweep(committing, { charges: [0, 7], onSuccess: 7 })
+  )
+
+  it.effect("is charged the actual usage once or nothing, when it is elastic and commits", () =>
+    sweep(committingElastic, { charges: [0, 7], onSuccess: 7 })
   )
 
   it.effect("is charged what it has recorded last, until it commits", () =>
@@ -368,6 +384,10 @@ describe("interrupted at any of its operations, a call that has to wait", () => 
 
   it.effect("for a window gives its turn to the next, unless it has run", () =>
     interruptAtEveryOperation({ operationsMin: 10, phases, charges: [0, 7] }, inWindow(committing, 7))
+  )
+
+  it.effect("for a window and is elastic does so, too", () =>
+    interruptAtEveryOperation({ operationsMin: 10, phases, charges: [0, 7] }, inWindow(committingElastic, 7))
   )
 
   it.effect("for a window with a reservation in a scope does so, too", () =>

@@ -49,7 +49,7 @@ class BudgetImpl implements Budget.Budget {
     const { admission, node } = this
     return Effect.uninterruptibleMask((restore) =>
       Effect.flatMap(Effect.scope, (scope) => {
-        const hold = admission.ask(node, estimate, manner.priority)
+        const hold = admission.ask(node, estimate, manner.least, manner.priority)
         const settleWithScope = (): Effect.Effect<Reservation> => {
           hold.hasBegun = true
           return Effect.as(
@@ -73,7 +73,7 @@ class BudgetImpl implements Budget.Budget {
 
   tryReserve(
     estimate: Usage.Usage,
-    options?: Pick<Budget.ReserveOptions, "onFailure">
+    options?: Budget.TryReserveOptions
   ): Effect.Effect<Reservation, BudgetError.BudgetError, Scope.Scope> {
     return this.reserve(estimate, { ...options, maxWait: 0 })
   }
@@ -169,7 +169,7 @@ class BudgetImpl implements Budget.Budget {
   ): Effect.Effect<A, E | BudgetError.BudgetError, R> {
     const { admission, node } = this
     return Effect.suspend(() => {
-      const hold = admission.ask(node, estimate, manner.priority)
+      const hold = admission.ask(node, estimate, manner.least, manner.priority)
       return Effect.onExit(
         Effect.suspend(() => enter(admission, hold, manner, body)),
         (exit) => {
@@ -261,12 +261,13 @@ const mannerOf = (options: Budget.ReserveOptions | undefined): Manner =>
   options === undefined
     ? patient
     : {
+        least: options.least,
         maxWaitMillis: options.maxWait === undefined ? Number.POSITIVE_INFINITY : Duration.toMillis(options.maxWait),
         priority: options.priority ?? 0,
         onWait: options.onWait
       }
 
-const patient: Manner = { maxWaitMillis: Number.POSITIVE_INFINITY, priority: 0, onWait: undefined }
+const patient: Manner = { least: undefined, maxWaitMillis: Number.POSITIVE_INFINITY, priority: 0, onWait: undefined }
 
 const snapshotOf = (node: BudgetNode, { timeline }: Admission): Budget.Snapshot => {
   const now = timeline.now()

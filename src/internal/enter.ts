@@ -4,6 +4,7 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as BudgetError from "../BudgetError.ts"
 import type { Place } from "../Budget.ts"
+import type * as Usage from "../Usage.ts"
 import type { Admission } from "./admission/admission.ts"
 import { forecast } from "./admission/forecast.ts"
 import type { Hold } from "./admission/hold.ts"
@@ -14,6 +15,8 @@ import { NEVER } from "./limit/state.ts"
 
 /** How a request asks. */
 export interface Manner {
+  /** The least that is acceptable, where the reservation is elastic. */
+  readonly least: Usage.Usage | undefined
   readonly maxWaitMillis: number
   readonly priority: number
   readonly onWait: ((place: Effect.Effect<Place>) => Effect.Effect<void>) | undefined

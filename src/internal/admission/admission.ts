@@ -8,6 +8,7 @@ import { AFTER_SETTLEMENT, NEVER } from "../limit/state.ts"
 import { type ProviderLimit, type Tightening, tightening } from "../limit/tighten.ts"
 import { type Alarm, Timeline } from "../timeline.ts"
 import { candidates, noteOvertaking, overtakableAt } from "./backfill.ts"
+import { largestPassing } from "./elastic.ts"
 import { Hold } from "./hold.ts"
 import { Line, type Outcome, type Waiter } from "./line.ts"
 import type { BudgetNode, Gate, Path } from "./node.ts"
@@ -58,9 +59,11 @@ export class Admission {
     return node.path(this.#edition)
   }
 
-  /** A request of an estimate that may be nonsense. */
-  ask(node: BudgetNode, estimate: Usage.Usage, priority: number): Hold {
-    return new Hold(node, estimate, priority, ++this.#arrivals)
+  /** A request of an estimate that may be nonsense. With `least` it is elastic, and asks for that. */
+  ask(node: BudgetNode, estimate: Usage.Usage, least: Usage.Usage | undefined, priority: number): Hold {
+    return least === undefined
+      ? new Hold(node, estimate, undefined, priority, ++this.#arrivals)
+      : new Hold(node, least, estimate, priority, ++this.#arrivals)
   }
 
   /** Takes what is asked for, and measured, if that is possible at once. Otherwise says what is in the way. */
@@ -210,6 +213,7 @@ export class Admission {
 
   /** When a request that there is room for may pass those who wait at the gate, and the head of its own line. */
   #passableAt(gate: Gate, hold: Hold, amount: number, now: number): number {
+    if (!gate.canKeepWaiting) return now
     const { head } = gate
     const at = head === undefined ? now : overtakableAt(head, gate, hold, amount, now)
     const ownHead = hold.node.line?.head
@@ -218,7 +222,14 @@ export class Admission {
       : Math.max(at, overtakableAt(ownHead, gate, hold, amount, now))
   }
 
+  /** Grants an elastic request that can be let in as much as passes all gates now, by the rules for who asks for it. */
+  #stretch(hold: Hold, most: Usage.Usage, now: number): void {
+    const passes = (usage: Usage.Usage): boolean => hold.askFor(usage) && this.#obstacle(hold, now) === undefined
+    hold.askFor(largestPassing({ least: hold.estimate, most }, passes))
+  }
+
   #take(hold: Hold, now: number): void {
+    if (hold.most !== undefined) this.#stretch(hold, hold.most, now)
     const { gates } = hold.path
     for (let index = 0; index < gates.length; index++) {
       const gate = gates[index]!

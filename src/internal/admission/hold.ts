@@ -1,6 +1,7 @@
 import * as Predicate from "effect/Predicate"
 import type * as Meter from "../../Meter.ts"
 import * as Usage from "../../Usage.ts"
+import { problemOfRange } from "./elastic.ts"
 import type { Waiter } from "./line.ts"
 import type { BudgetNode, Gate, Path } from "./node.ts"
 
@@ -12,7 +13,10 @@ import type { BudgetNode, Gate, Path } from "./node.ts"
 export class Hold {
   // Declared, not defined: one is made for every call, and defined fields would be written twice.
   declare readonly node: BudgetNode
-  declare readonly estimate: Usage.Usage
+  /** What is asked for, then held. An elastic one asks for the least and holds what it was granted. */
+  declare estimate: Usage.Usage
+  /** The most that an elastic one may be granted. */
+  declare readonly most: Usage.Usage | undefined
   /** Higher goes first within the budget. */
   declare readonly priority: number
   /** The order of arrival. */
@@ -30,9 +34,16 @@ export class Hold {
   /** The usage so far of a call that is still running. */
   declare recorded: Usage.Usage | undefined
 
-  constructor(node: BudgetNode, estimate: Usage.Usage, priority: number, arrival: number) {
+  constructor(
+    node: BudgetNode,
+    estimate: Usage.Usage,
+    most: Usage.Usage | undefined,
+    priority: number,
+    arrival: number
+  ) {
     this.node = node
     this.estimate = estimate
+    this.most = most
     this.priority = priority
     this.arrival = arrival
     this.path = nowhere
@@ -48,9 +59,24 @@ export class Hold {
   /** Measures the estimate on a path: before it asks, and when the path has changed. Or says what is wrong with it. */
   measureOn(path: Path): string | undefined {
     this.path = path
-    const problem = problemWith(path, this.estimate)
+    const problem = this.most === undefined ? problemWith(path, this.estimate) : this.#problemOfRange(this.most)
     if (problem === undefined) this.amounts = measure(path, this.estimate)
     return problem
+  }
+
+  /** Asks for a usage instead of what it has asked for. Says whether that makes sense to all meters of the path. */
+  askFor(usage: Usage.Usage): boolean {
+    if (problemWith(this.path, usage) !== undefined) return false
+    this.estimate = usage
+    this.amounts = measure(this.path, usage)
+    return true
+  }
+
+  #problemOfRange(most: Usage.Usage): string | undefined {
+    const problem = problemWith(this.path, most)
+    if (problem !== undefined) return problem
+    const problemOfLeast = problemWith(this.path, this.estimate)
+    return problemOfLeast === undefined ? problemOfRange({ least: this.estimate, most }) : `least: ${problemOfLeast}`
   }
 
   amountAt(gate: Gate): number {

@@ -10,6 +10,8 @@ import type { Line, Waiter } from "./line.ts"
 export class Gate {
   readonly node: BudgetNode
   readonly state: LimitState
+  /** Whether anybody can ever wait here. A ceiling per call lets in at once or never: there is no turn to keep. */
+  readonly canKeepWaiting: boolean
   meter: Meter
   /** The lines whose head waits here, in fair order. */
   queue: FairQueue | undefined
@@ -24,6 +26,7 @@ export class Gate {
   constructor(node: BudgetNode, state: LimitState) {
     this.node = node
     this.state = state
+    this.canKeepWaiting = state.limit._tag !== "PerCall"
     this.meter = state.limit.meter
   }
 

@@ -12,7 +12,7 @@ export const park = (line: Line, gate: Gate): void => {
 /** Lets the head of a line keep its place at all gates that can keep it waiting at once, in order of arrival. */
 export const pin = (head: Waiter): void => {
   const { amounts, path } = head.hold
-  head.line.gates = path.gates.filter(({ state }, index) => amounts[index]! > 0 && state.limit._tag !== "PerCall")
+  head.line.gates = path.gates.filter(({ canKeepWaiting }, index) => canKeepWaiting && amounts[index]! > 0)
   for (const gate of head.line.gates) {
     gate.pinned ??= []
     const place = gate.pinned.findIndex((other) => other.hold.arrival > head.hold.arrival)

@@ -1,4 +1,5 @@
 /** (d) Whoever ends his waiting without admission leaves everything as if he had never asked. */
+import type * as Usage from "../../../src/Usage.ts"
 import type { Log } from "./log.ts"
 import type { Program } from "./program.ts"
 
@@ -41,7 +42,10 @@ const fatesIn = ({ entries }: Log, absent: number): ReadonlyArray<string> =>
   entries
     .flatMap((entry) =>
       (entry.is === "started" || entry.is === "refused") && entry.call !== absent
-        ? [`call ${entry.call} ${entry.is} at ${entry.now}`]
+        ? [`call ${entry.call} ${entry.is} at ${entry.now}${entry.is === "started" ? grantOf(entry.granted) : ""}`]
         : []
     )
     .sort()
+
+const grantOf = (granted: Usage.Usage | undefined): string =>
+  granted === undefined ? "" : ` with ${granted.outputTokens} output tokens`

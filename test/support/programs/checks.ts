@@ -4,8 +4,10 @@
  */
 import * as Duration from "effect/Duration"
 import type { BudgetError } from "../../../src/BudgetError.ts"
+import * as Usage from "../../../src/Usage.ts"
 import type { Entry, Log } from "./log.ts"
 import { type Instant, type NaiveLimit, NEVER, type Ready, SETTLEMENT, sum } from "./naiveLimit.ts"
+import { demandOf } from "./program.ts"
 import { type CallState, goesBefore, type Replay, type Watcher } from "./replay.ts"
 
 export type Check = (replay: Replay, log: Log, complain: (problem: string) => void) => Watcher
@@ -15,24 +17,66 @@ const nameOf = ({ call }: CallState): string => `call ${call.id}`
 /** Whether the order within an instant is known. */
 const isExact = ({ program }: Log): boolean => program.yields === 0
 
-/** (a) At each admission, what counts and the estimate fit, in every limit of the path, and nobody there pauses. */
+/** (a) At each admission, what counts and what is granted fit, in every limit of the path, and nobody there pauses. */
 export const neverOverAdmits: Check = (replay, log, complain) => ({
   admitted: (state, at) => {
-    if (replay.isNonsense(state.call.estimate, replay.amounts(state.path, state.call.estimate))) {
+    if (replay.asksNonsense(state)) {
       complain(`${nameOf(state)} was admitted with nonsense`)
     }
     if (!isExact(log)) return
-    for (const { amount, limit } of replay.amounts(state.path, state.call.estimate)) {
+    for (const { amount, limit } of replay.amounts(state.path, state.granted)) {
       const used = limit.usedAtLeast(at)
       if (amount > 0 && used + amount > limit.max) {
         complain(`${nameOf(state)} was admitted: ${used} + ${amount} > ${limit.max} at ${limitName(replay, limit)}`)
       }
     }
     for (const budget of state.path) {
-      if (replay.pausedUntil[budget]! > at.now) complain(`${nameOf(state)} was admitted during a pause`)
+      if (replay.pauses[budget]!.readyAt(at.now) > at.now) complain(`${nameOf(state)} was admitted during a pause`)
     }
   }
 })
+
+/** (a) What is granted lies in the range that was asked for, and where nobody is ahead, it is the most that fits. */
+export const grantsAreTheMost: Check = (replay, log, complain) => ({
+  admitted: (state, at) => {
+    const { call, granted } = state
+    const { estimate, least } = call
+    if (call.via === "spend" || call.isInterruptedOnWake) return
+    const wrong = (problem: string) => complain(`${nameOf(state)} was granted ${JSON.stringify(granted)}: ${problem}`)
+    if (least === undefined) {
+      if (granted !== estimate) wrong("it is not elastic")
+      return
+    }
+    const isOutside = Usage.fields.some((field) => granted[field] < least[field] || granted[field] > estimate[field])
+    if (isOutside || replay.isNonsense(granted, replay.amounts(state.path, granted)))
+      return wrong("not what it asked for")
+    const isLess = Usage.fields.some((field) => granted[field] < estimate[field])
+    if (!isExact(log) || !isLess) return
+    const more = granted.outputTokens === estimate.outputTokens ? estimate : oneMore(granted, least, estimate)
+    if (replay.ahead(state, more).length > 0) return
+    const fits = replay
+      .amounts(state.path, more)
+      .every(({ amount, limit }) => amount === 0 || limit.usedAtMost(at) + amount <= limit.max)
+    if (fits) wrong(`${JSON.stringify(more)} would fit`)
+  }
+})
+
+/** With one output token more, everything else as far between the two as that is, and cached tokens rounded down. */
+const oneMore = (granted: Usage.Usage, least: Usage.Usage, most: Usage.Usage): Usage.Usage => {
+  const outputTokens = granted.outputTokens + 1
+  const at = (field: keyof Usage.Usage): number =>
+    least[field] +
+    ((most[field] - least[field]) * (outputTokens - least.outputTokens)) / (most.outputTokens - least.outputTokens)
+  return {
+    requests: Math.ceil(at("requests")),
+    inputTokens: Math.ceil(at("inputTokens")),
+    cacheReadTokens: Math.floor(at("cacheReadTokens")),
+    cacheWriteTokens: Math.floor(at("cacheWriteTokens")),
+    outputTokens,
+    reasoningTokens: Math.ceil(at("reasoningTokens")),
+    costNanoUsd: Math.ceil(at("costNanoUsd"))
+  }
+}
 
 /** (a) Whenever the world is at rest, a limit stands above its maximum only by what came without asking. */
 export const neverInDebtByAdmission: Check = (replay, _log, complain) => {
@@ -107,7 +151,7 @@ export const countersAreTrue: Check = (replay, log, complain) => ({
     expect("open", snapshot.open, inside(replay.open()))
     expect("waiting", snapshot.waiting, inside(replay.waiting()))
     expect("spent", JSON.stringify(snapshot.spent), JSON.stringify(replay.spent[budget]))
-    const until = replay.pausedUntil[budget]!
+    const { until } = replay.pauses[budget]!
     expect("pausedUntil", snapshot.pausedUntil, until <= now ? undefined : until - (now - wall))
     void log
   }
@@ -132,8 +176,7 @@ export const everythingEnds: Check = (replay, log, complain) => ({
 export const refusalsAreTrue: Check = (replay, log, complain) => ({
   refused: (state, at, { reason }, hasWaited) => {
     const wrong = (problem: string) => complain(`${nameOf(state)} was refused with ${reason._tag}: ${problem}`)
-    const { estimate } = state.call
-    const isNonsense = replay.isNonsense(estimate, replay.amounts(state.path, estimate))
+    const isNonsense = replay.asksNonsense(state)
     if (isNonsense !== (reason._tag === "InvalidUsage")) return wrong(isNonsense ? "nonsense was asked" : "no nonsense")
     if (reason._tag === "InvalidUsage") return
     if (!log.program.budgets.some(({ name }) => name === reason.budget)) return wrong(`no budget ${reason.budget}`)
@@ -178,7 +221,7 @@ const falsehood = (
     if (limit !== "pause" || reason._tag !== "Paused") return "only a pause is a pause"
     return isBehind || millisOf(reason.retryAfter) === Number(ready) - at.now ? undefined : "retryAfter is not exact"
   }
-  const amount = limit.rule.meter.measure(state.call.estimate)
+  const amount = limit.rule.meter.measure(demandOf(state.call))
   if ("requested" in reason && reason.requested !== amount) return `it requested ${amount}`
   switch (reason._tag) {
     case "RequestTooLarge":
@@ -235,7 +278,7 @@ export const equalsKeepTheirOrder: Check = (replay, log, complain) => {
     admitted: (state, at) => {
       for (const other of replay.waiting()) {
         if (other === state || other.call.budget !== state.call.budget || !goesBefore(other, state)) continue
-        if (JSON.stringify(other.call.estimate) !== JSON.stringify(state.call.estimate)) continue
+        if (JSON.stringify(demandOf(other.call)) !== JSON.stringify(demandOf(state.call))) continue
         if (isUnknown(state, other)) continue
         complain(`${nameOf(state)} was admitted at ${at.now} before ${nameOf(other)}, which equals it and goes before`)
       }

@@ -158,7 +158,12 @@ class Driver {
           return Effect.tapError(budget.charge(deed.usage), () => Effect.sync(() => this.#entries.splice(at, 1)))
         })
       case "pause":
-        return Effect.andThen(done, budget.pauseUntil(DateTime.makeUnsafe(this.#world.now + deed.until - deed.at)))
+        return Effect.andThen(
+          done,
+          budget.pauseUntil(DateTime.makeUnsafe(this.#world.now + deed.until - deed.at), {
+            resume: deed.isGradual ? "gradual" : "atOnce"
+          })
+        )
       case "update":
         return Effect.andThen(done, budget.updateLimits(deed.limits))
       case "close":
@@ -195,10 +200,11 @@ class Driver {
   }
 
   #ask(call: Call): Effect.Effect<unknown, unknown> {
-    const { estimate, maxWait, onFailure, priority } = call
+    const { estimate, least, maxWait, onFailure, priority } = call
     const budget = this.#budget(call.budget)
     const options: Budget.ReserveOptions = {
       priority,
+      least,
       ...(maxWait === undefined ? {} : { maxWait }),
       ...(onFailure === undefined ? {} : { onFailure }),
       ...(call.hasOnWait ? { onWait: (place) => Effect.asVoid(place) } : {})
@@ -208,8 +214,9 @@ class Driver {
         return Effect.scoped(Effect.flatMap(budget.reserve(estimate, options), (held) => this.#body(call, held)))
       case "tryReserve":
         return Effect.scoped(
-          Effect.flatMap(budget.tryReserve(estimate, onFailure === undefined ? {} : { onFailure }), (held) =>
-            this.#body(call, held)
+          Effect.flatMap(
+            budget.tryReserve(estimate, onFailure === undefined ? { least } : { least, onFailure }),
+            (held) => this.#body(call, held)
           )
         )
       case "withReservation":
@@ -227,7 +234,7 @@ class Driver {
     const { end, id, steps } = call
     const started = Effect.sync(() => {
       this.#asking.delete(id)
-      this.#write({ is: "started", call: id })
+      this.#write({ is: "started", call: id, granted: held?.granted })
     })
     const worked = Effect.forEach(steps, (step) => this.#step(id, step, held), { discard: true })
     const ending = {

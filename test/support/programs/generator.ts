@@ -23,6 +23,10 @@ export interface Kind {
   /** How many limits a budget has at most. */
   readonly limitsMax?: number
   readonly limitKinds?: ReadonlyArray<Limit.Limit["_tag"]>
+  /** Whether some calls are elastic. */
+  readonly hasElastic?: boolean
+  /** Whether some pauses are resumed gradually. */
+  readonly hasGradual?: boolean
   /** Whether only the innermost budget is asked. */
   readonly asksOne?: boolean
 }
@@ -64,10 +68,11 @@ export const drawProgram = (random: Random, kind: Kind): Program => {
   const calls = Array.from({ length: random.int(3, random.chance(0.3) ? kind.callsMax : 12) }, (_, id) =>
     drawCall(random, kind, budgets, { id, span, budget: random.pick(asked) })
   )
+  const stretched = kind.hasElastic === true ? calls.map((call) => drawElastic(random, kind, call)) : calls
   const woken = kind.hasInterruptions === false || random.chance(0.7) ? -1 : random.int(0, calls.length - 1)
   return {
     budgets,
-    calls: calls.map((call) => (call.id === woken ? { ...call, isInterruptedOnWake: true } : call)),
+    calls: stretched.map((call) => (call.id === woken ? interruptedOnWake(call) : call)),
     deeds: [
       ...(kind.hasDeeds === false ? [] : drawDeeds(random, kind, budgets, calls, span, hasSetBacks)),
       ...(hasSetBacks
@@ -82,6 +87,9 @@ export const drawProgram = (random: Random, kind: Kind): Program => {
     heard: random.chance(0.4) ? [random.int(0, budgets.length - 1)] : []
   }
 }
+
+/** Nobody knows what one was granted that is interrupted before it goes on, so that it is not elastic. */
+const interruptedOnWake = (call: Call): Call => ({ ...call, isInterruptedOnWake: true, least: undefined })
 
 const drawBudget = (random: Random, kind: Kind, index: number, within: ReadonlyArray<number>): BudgetPlan => ({
   name: `budget${index}`,
@@ -140,6 +148,7 @@ const drawCall = (
     isEarly: random.chance(0.2),
     via,
     estimate,
+    least: undefined,
     priority:
       kind.hasPriorities !== false && via !== "tryReserve" && random.chance(0.2) ? random.pick([-1, 1, 1, 5]) : 0,
     maxWait: random.chance(0.35) ? random.pick([0, 1, 10, 60, 300, 2_000]) : undefined,
@@ -180,6 +189,23 @@ const drawEstimate = (random: Random, kind: Kind, budgets: ReadonlyArray<BudgetP
     case "nonsense":
       return drawNonsense(random)
   }
+}
+
+/** Makes some calls elastic, whose estimate may be larger than anything that there is room for. */
+const drawElastic = (random: Random, kind: Kind, call: Call): Call => {
+  if (call.via === "spend" || random.chance(0.4)) return call
+  const { estimate } = call
+  const more = random.chance(0.5) && Usage.isValid(estimate) ? random.int(0, 20) : 0
+  const most = { ...estimate, outputTokens: estimate.outputTokens + more, reasoningTokens: more >> 1 }
+  // What it uses was drawn for the estimate: so it exceeds nothing that may be granted.
+  if (kind.hasOverruns === false) return { ...call, estimate: most, least: estimate }
+  const inputTokens = random.chance(0.7) ? most.inputTokens : part(random, most.inputTokens)
+  const least = {
+    ...usageOf(inputTokens, part(random, most.outputTokens), part(random, most.costNanoUsd)),
+    requests: most.requests
+  }
+  const isNonsense = kind.hasNonsense !== false && random.chance(0.05)
+  return { ...call, estimate: most, least: isNonsense ? { ...least, outputTokens: most.outputTokens + 1 } : least }
 }
 
 const usageOf = (inputTokens: number, outputTokens: number, nanoUsd: number): Usage.Usage => ({
@@ -249,7 +275,8 @@ const drawDeeds = (
     const deed = random.weighted({ charge: 4, pause: 2, update: 4, close: hasSetBacks ? 0 : 0.5 })
     if (deed === "charge") deeds.push({ do: "charge", at, budget, usage: drawActual(random, kind, usageOf(3, 2, 4)) })
     else if (deed === "pause") {
-      deeds.push({ do: "pause", at, budget, until: at + random.pick([-1, 0, 1, 20, 100, 1_000]) })
+      const isGradual = kind.hasGradual === true && random.chance(0.6)
+      deeds.push({ do: "pause", at, budget, until: at + random.pick([-1, 0, 1, 20, 100, 1_000]), isGradual })
     } else if (deed === "update") {
       limits[budget] = drawUpdate(random, kind, limits[budget]!, `limit${10 + count}`)
       deeds.push({ do: "update", at, budget, limits: limits[budget] })

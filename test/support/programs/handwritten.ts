@@ -11,6 +11,7 @@ export const plainCall = (call: Partial<Call> & Pick<Call, "id">): Call => ({
   isEarly: false,
   via: "reserve",
   estimate: Usage.make({}),
+  least: undefined,
   priority: 0,
   maxWait: undefined,
   onFailure: undefined,

@@ -24,7 +24,8 @@ export type Happening =
   | { readonly is: "asked"; readonly call: number }
   /** Who waited is about to go on. `open` is what its budget says is open, if it is interrupted before it does. */
   | { readonly is: "woken"; readonly call: number; open: number | undefined }
-  | { readonly is: "started"; readonly call: number }
+  /** `granted` is what it holds, where it knows. */
+  | { readonly is: "started"; readonly call: number; readonly granted: Usage.Usage | undefined }
   | { readonly is: "refused"; readonly call: number; readonly error: BudgetError }
   | { readonly is: "interrupted"; readonly call: number }
   | { readonly is: "commit"; readonly call: number; readonly usage: Usage.Usage }

@@ -4,15 +4,21 @@ import { BudgetError } from "../../../src/BudgetError.ts"
 import type { Random } from "../random.ts"
 import type { Log } from "./log.ts"
 import { run } from "./driver.ts"
-import { drawProgram } from "./generator.ts"
+import { drawProgram, type Kind } from "./generator.ts"
 import type { Call, Program } from "./program.ts"
 
 /**
  * A program in whose end nothing is open and nobody waits, so that its first call can be moved there and alone decides
  * what it meets.
  */
-export const drawPast = (random: Random): Program => {
-  const program = drawProgram(random, { callsMax: 8, hasInterruptions: false, hasNonsense: false, hasSetBacks: false })
+export const drawPast = (random: Random, kind: Partial<Kind> = {}): Program => {
+  const program = drawProgram(random, {
+    ...kind,
+    callsMax: 8,
+    hasInterruptions: false,
+    hasNonsense: false,
+    hasSetBacks: false
+  })
   const settleAtOnce = (call: Call): Call => ({
     ...call,
     via: "tryReserve",

@@ -36,6 +36,8 @@ export interface Call {
   readonly isEarly: boolean
   readonly via: "reserve" | "tryReserve" | "withReservation" | "spend"
   readonly estimate: Usage.Usage
+  /** The least that is acceptable, of an elastic call. One that is made by `spend` does not know what it is granted. */
+  readonly least: Usage.Usage | undefined
   readonly priority: number
   readonly maxWait: number | undefined
   readonly onFailure: "release" | "charge" | undefined
@@ -58,11 +60,14 @@ export type Step =
 
 export type Deed = { readonly at: number } & (
   | { readonly do: "charge"; readonly budget: number; readonly usage: Usage.Usage }
-  | { readonly do: "pause"; readonly budget: number; readonly until: number }
+  | { readonly do: "pause"; readonly budget: number; readonly until: number; readonly isGradual: boolean }
   | { readonly do: "update"; readonly budget: number; readonly limits: ReadonlyArray<Limit.Limit> }
   | { readonly do: "close"; readonly budget: number }
   | { readonly do: "setBack"; readonly millis: number }
 )
+
+/** What a call asks for as long as it waits. */
+export const demandOf = ({ estimate, least }: Call): Usage.Usage => least ?? estimate
 
 /** A budget and all budgets around it. */
 export const pathOf = (budgets: ReadonlyArray<BudgetPlan>, budget: number): ReadonlySet<number> => {

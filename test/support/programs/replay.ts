@@ -4,7 +4,8 @@ import type * as Limit from "../../../src/Limit.ts"
 import * as Usage from "../../../src/Usage.ts"
 import type { Entry, Log } from "./log.ts"
 import { type Instant, NaiveLimit, type Ready, type Taken } from "./naiveLimit.ts"
-import { type Call, type Deed, pathOf, type Program } from "./program.ts"
+import { NaivePause } from "./naivePause.ts"
+import { type Call, type Deed, demandOf, pathOf, type Program } from "./program.ts"
 
 /** What became of a waiting, which is known only after the one who waited went on. */
 export type Fate = "admitted" | { readonly refused: BudgetError } | "gone"
@@ -12,6 +13,8 @@ export type Fate = "admitted" | { readonly refused: BudgetError } | "gone"
 export interface CallState {
   readonly call: Call
   readonly path: ReadonlySet<number>
+  /** What it holds once it is admitted. */
+  readonly granted: Usage.Usage
   phase: "unasked" | "waiting" | "open" | "over"
   /** Its place in the order of arrival. */
   arrival: number
@@ -37,7 +40,7 @@ export class Replay {
   readonly limits: ReadonlyArray<Array<NaiveLimit>>
   /** All limits there ever were. */
   readonly everyLimit: Array<NaiveLimit> = []
-  readonly pausedUntil: Array<number>
+  readonly pauses: ReadonlyArray<NaivePause>
   readonly spent: Array<Usage.Usage>
   readonly #log: Log
   readonly #fates: ReadonlyMap<Entry, Fate>
@@ -47,9 +50,13 @@ export class Replay {
     this.#log = log
     this.#fates = fates
     this.program = log.program
+    const granted = new Map(
+      log.entries.map((entry) => (entry.is === "started" ? [entry.call, entry.granted] : [-1, undefined]))
+    )
     this.calls = calls.map((call) => ({
       call,
       path: pathOf(budgets, call.budget),
+      granted: granted.get(call.id) ?? demandOf(call),
       phase: "unasked",
       arrival: -1,
       askedAt: Number.NaN,
@@ -57,7 +64,7 @@ export class Replay {
       recorded: undefined
     }))
     this.limits = budgets.map(({ limits }, budget) => limits.map((rule) => this.#limit(budget, rule, startsAt)))
-    this.pausedUntil = budgets.map(() => Number.NEGATIVE_INFINITY)
+    this.pauses = budgets.map(() => new NaivePause())
     this.spent = budgets.map(() => Usage.zero)
   }
 
@@ -118,9 +125,10 @@ export class Replay {
   /** When each limit on the path of a call would let it in, if nobody else asked and nothing settled. */
   readiness(
     state: CallState,
-    at: Instant
+    at: Instant,
+    usage: Usage.Usage = demandOf(state.call)
   ): ReadonlyArray<{ limit: NaiveLimit | "pause"; budget: number; ready: Ready }> {
-    const limits = this.amounts(state.path, state.call.estimate).map(({ amount, limit }) => ({
+    const limits = this.amounts(state.path, usage).map(({ amount, limit }) => ({
       limit,
       budget: limit.budget,
       ready: limit.readyAt(amount, at)
@@ -128,7 +136,7 @@ export class Replay {
     const pauses = [...state.path].map((budget) => ({
       limit: "pause" as const,
       budget,
-      ready: Math.max(at.now, this.pausedUntil[budget]!)
+      ready: this.pauses[budget]!.readyAt(at.now)
     }))
     return [...pauses, ...limits]
   }
@@ -150,19 +158,21 @@ export class Replay {
     return this.calls.filter(({ phase }) => phase === "open")
   }
 
-  /** Those who wait for something in common with a call that they came before. */
-  ahead(state: CallState): ReadonlyArray<CallState> {
-    return this.waiting().filter((other) => other !== state && goesBefore(other, state) && this.shares(other, state))
+  /** Those who wait for something in common with a call that they came before and that would take so much. */
+  ahead(state: CallState, usage: Usage.Usage = demandOf(state.call)): ReadonlyArray<CallState> {
+    return this.waiting().filter(
+      (other) => other !== state && goesBefore(other, state) && this.shares(other, state, usage)
+    )
   }
 
-  /** Whether two calls count in the same limit, or may be kept back by the same pause. */
-  shares(a: CallState, b: CallState): boolean {
+  /** Whether one who waits and another that would take so much count in the same limit, or in the same pause. */
+  shares(a: CallState, b: CallState, usage: Usage.Usage): boolean {
     const common = [...a.path].filter((budget) => b.path.has(budget))
     return common.some(
       (budget) =>
-        this.pausedUntil[budget]! > Number.NEGATIVE_INFINITY ||
+        this.pauses[budget]!.until > Number.NEGATIVE_INFINITY ||
         this.limits[budget]!.some(
-          ({ rule }) => rule.meter.measure(a.call.estimate) > 0 && rule.meter.measure(b.call.estimate) > 0
+          ({ rule }) => rule.meter.measure(demandOf(a.call)) > 0 && rule.meter.measure(usage) > 0
         )
     )
   }
@@ -174,6 +184,14 @@ export class Replay {
     if (usage.cacheReadTokens + usage.cacheWriteTokens > usage.inputTokens) return true
     if (usage.reasoningTokens > usage.outputTokens) return true
     return limits.some(({ limit }) => !Number.isSafeInteger(limit.rule.meter.measure(usage)))
+  }
+
+  /** What is wrong with what a call asks for. */
+  asksNonsense({ call, path }: CallState): boolean {
+    const { estimate, least } = call
+    const limits = this.amounts(path, estimate)
+    if (least === undefined || this.isNonsense(estimate, limits)) return this.isNonsense(estimate, limits)
+    return this.isNonsense(least, limits) || Usage.fields.some((field) => least[field] > estimate[field])
   }
 
   #limit(budget: number, rule: Limit.Limit, now: number): NaiveLimit {
@@ -192,7 +210,8 @@ export class Replay {
   #admit(id: number, at: Instant, hasWaited: boolean, watcher: Watcher): void {
     const state = this.calls[id]!
     watcher.admitted?.(state, at, hasWaited)
-    const amounts = this.amounts(state.path, state.call.estimate)
+    for (const budget of state.path) this.pauses[budget]!.admit(at.now)
+    const amounts = this.amounts(state.path, state.granted)
     state.held = amounts.map(({ amount, limit }) => ({ limit, amount, taken: limit.take(amount, at) }))
     state.phase = "open"
   }
@@ -219,15 +238,16 @@ export class Replay {
     if (entry.is === "release") return this.#settle(state, entry, undefined, watcher)
     const isNonsense = this.isNonsense(entry.usage, state.held)
     if (isNonsense) watcher.invalid?.(state)
-    if (entry.is === "commit") this.#settle(state, entry, isNonsense ? state.call.estimate : entry.usage, watcher)
+    if (entry.is === "commit") this.#settle(state, entry, isNonsense ? state.granted : entry.usage, watcher)
     else if (!isNonsense) state.recorded = entry.usage
-    else state.recorded ??= state.call.estimate
+    else state.recorded ??= state.granted
   }
 
   #ended(id: number, exit: "success" | "failure", at: Instant, watcher: Watcher): void {
     const state = this.calls[id]!
     if (state.phase !== "open") return
-    const { actual, budget, estimate, onFailure = this.program.budgets[budget]!.onFailure } = state.call
+    const { granted: estimate } = state
+    const { actual, budget, onFailure = this.program.budgets[budget]!.onFailure } = state.call
     if (exit === "failure") {
       this.#settle(state, at, state.recorded ?? (onFailure === "charge" ? estimate : undefined), watcher)
       return
@@ -255,9 +275,7 @@ export class Replay {
     watcher.deed?.(deed, isRefused)
     if (isRefused || deed.do === "setBack" || deed.do === "close") return
     if (deed.do === "pause") {
-      const until = at.now + deed.until - deed.at
-      const before = this.pausedUntil[deed.budget]!
-      this.pausedUntil[deed.budget] = until <= at.now ? until : Math.max(until, before)
+      this.pauses[deed.budget]!.pause(at.now + deed.until - deed.at, deed.isGradual, at.now)
     } else if (deed.do === "charge") {
       const path = pathOf(this.program.budgets, deed.budget)
       for (const { amount, limit } of this.amounts(path, deed.usage)) limit.charge(amount, at)
