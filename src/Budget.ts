@@ -94,21 +94,22 @@ export interface Budget {
    * **Example** (after a 429, whoever has waited is let in one by one)
    *
    * ```ts
-   * import { Clock, Effect } from "effect"
+   * import { Clock, Effect, Fiber } from "effect"
+   * import { TestClock } from "effect/testing"
    * import { Budget, Usage } from "effect-budget"
    *
    * const program = Effect.gen(function* () {
    *   const key = yield* Budget.make({ name: "key", limits: [] })
-   *   const begin = yield* Clock.currentTimeMillis
-   *   yield* key.pauseUntil(begin + 10, { resume: "gradual" })
+   *   yield* key.pauseUntil(30_000, { resume: "gradual" })
    *
    *   const call = Clock.currentTimeMillis.pipe(key.spend({ estimate: Usage.make({}) }))
-   *   const [first, second] = yield* Effect.all([call, call], { concurrency: "unbounded" })
-   *   return second - first
+   *   const calls = yield* Effect.forkChild(Effect.all([call, call, call, call], { concurrency: "unbounded" }))
+   *   yield* TestClock.adjust("1 minute")
+   *   return yield* Fiber.join(calls)
    * })
    *
-   * const gapMillis = await Effect.runPromise(Effect.scoped(program))
-   * gapMillis > 900 // => true
+   * const instants = await program.pipe(Effect.scoped, Effect.provide(TestClock.layer()), Effect.runPromise)
+   * instants // => [30_000, 31_000, 31_500, 32_000]
    * ```
    */
   pauseUntil(instant: DateTime.DateTime.Input, options?: PauseOptions): Effect.Effect<void>

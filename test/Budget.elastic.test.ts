@@ -180,7 +180,7 @@ describe("an elastic reservation", () => {
 
   it.effect("is never granted what a meter of one's own cannot measure", () =>
     Effect.gen(function* () {
-      const odd = Meter.make("odd", ({ outputTokens }) => (outputTokens > 50 && outputTokens < 100 ? Number.NaN : 1))
+      const odd = Meter.make("odd", ({ outputTokens }) => (outputTokens > 50 && outputTokens < 100 ? -1 : 1))
       const budget = yield* budgetOf(Limit.cap(odd, 10), Limit.cap("tokens", 80))
       const { granted } = yield* budget.reserve(output(100), least(10))
       expect(granted.outputTokens).toBe(50)
