@@ -14,6 +14,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     mayImport: ["usage"],
     effect: /^effect\/(Cron|DateTime|Duration|Option)$/
   },
+  { name: "recentMap", files: /^internal\/recentMap\.ts$/, mayImport: [], effect: /^$/ },
   { name: "heap", files: /^internal\/heap\.ts$/, mayImport: [], effect: /^$/ },
   {
     name: "error",
@@ -57,13 +58,13 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   {
     name: "pricing",
     files: /^Pricing\.ts$|^internal\/pricing\/.*$/,
-    mayImport: ["usage"],
+    mayImport: ["usage", "recentMap"],
     effect: /^(effect\/\w+|@pydantic\/genai-prices)$/
   },
   {
     name: "outputHistory",
     files: /^OutputHistory\.ts$|^internal\/outputHistory\/.*$/,
-    mayImport: [],
+    mayImport: ["usage", "recentMap"],
     effect: /^effect\/\w+$/
   },
   {
