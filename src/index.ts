@@ -14,10 +14,14 @@ export * as BudgetError from "./BudgetError.ts"
 export * as BudgetEvent from "./BudgetEvent.ts"
 /** A family of budgets by key. */
 export * as BudgetMap from "./BudgetMap.ts"
+/** A `fetch` within a budget. */
+export * as BudgetedFetch from "./BudgetedFetch.ts"
 /** How a provider's API says what a call asks for and what it used. */
 export * as Dialect from "./Dialect.ts"
 /** What a provider says of its limits with each response. */
 export * as Feedback from "./Feedback.ts"
+/** Puts a budget in front of a model: what all adapters have in common. */
+export * as Governor from "./Governor.ts"
 /** One rule on one meter. */
 export * as Limit from "./Limit.ts"
 /** A named projection of a `Usage` to one integer. */

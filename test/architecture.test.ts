@@ -68,6 +68,24 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^effect\/\w+$/
   },
   {
+    name: "governor",
+    files: /^Governor\.ts$|^internal\/governor\/.*$/,
+    mayImport: ["usage", "error", "budget", "tokenCounter", "dialect", "pricing", "outputHistory"],
+    effect: /^effect\/\w+$/
+  },
+  {
+    name: "http",
+    files: /^BudgetedFetch\.ts$|^BudgetedHttpClient\.ts$|^PromiseBudget\.ts$|^internal\/http\/.*$/,
+    mayImport: ["usage", "limit", "error", "budget", "tokenCounter", "dialect", "pricing", "outputHistory", "governor"],
+    effect: /^effect\/(\w+|encoding\/Sse|http\/\w+)$/
+  },
+  {
+    name: "languageModel",
+    files: /^BudgetedLanguageModel\.ts$|^internal\/languageModel\/.*$/,
+    mayImport: ["usage", "error", "budget", "tokenCounter", "dialect", "pricing", "outputHistory", "governor"],
+    effect: /^effect\/(\w+|ai\/\w+)$/
+  },
+  {
     name: "barrel",
     files: /^index\.ts$/,
     mayImport: [

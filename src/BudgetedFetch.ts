@@ -1,0 +1,155 @@
+/**
+ * A `fetch` within a budget, for every client that takes one: `openai`, `@anthropic-ai/sdk`, Vercel's `ai`.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { BudgetError } from "./BudgetError.ts"
+import * as Dialect from "./Dialect.ts"
+import * as Governor from "./Governor.ts"
+import { dialectOf, readAsked } from "./internal/http/asked.ts"
+import { exchange } from "./internal/http/exchange.ts"
+import { refusalResponse } from "./internal/http/refusal.ts"
+import type { UnknownModel } from "./Pricing.ts"
+
+/**
+ * What clients take as their `fetch`.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Fetch = typeof globalThis.fetch
+
+/**
+ * How a `fetch` is put into a budget.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options<Id = never> extends Governor.Options<Id> {
+  /** What sends the requests; the global one by default. */
+  readonly fetch?: Fetch | undefined
+  /** Finds the dialect of requests to an address; {@link Dialect.of} by default. What has none passes unbudgeted. */
+  readonly dialect?: ((url: URL) => Dialect.Dialect | undefined) | undefined
+  /**
+   * What a client gets when the budget says no: a response like its provider's own (the default), or the error itself.
+   *
+   * **Details**
+   *
+   * The response has status 429, the provider's shape of an error, `retry-after` and `retry-after-ms` where it is known
+   * when to come back, `x-should-retry: false` where coming back is in vain, and the reason in `x-effect-budget`. It is
+   * 400 where the request itself is the problem, such as a model without a known price.
+   */
+  readonly onRefusal?: "respond" | "throw" | undefined
+}
+
+/**
+ * Makes a `fetch` within a budget. It may be used for as long as the scope is open; what has not ended by then is
+ * charged as it was estimated.
+ *
+ * **Details**
+ *
+ * Requests of a known {@link Dialect} are reserved before they are sent, and wait for room if there is none. An
+ * `AbortSignal` ends the waiting and leaves no trace. Bodies of responses pass through unchanged and unbuffered. A call
+ * is settled when its usage has been read: with the end of a JSON body, or with the report of a stream. If the answer
+ * is cut or cancelled, what has been seen is charged; if it never comes, the estimate; an error of the provider costs a
+ * request and no tokens; and nothing, when no connection was made. A response that is never read is settled when it is
+ * garbage collected, or with the scope.
+ *
+ * Clients that retry reserve again for each attempt. Whoever shares the outermost budget waits out the `retry-after` of
+ * a 429 and then resumes gradually.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Budget, BudgetedFetch, Limit } from "effect-budget"
+ *
+ * const provider: BudgetedFetch.Fetch = async () =>
+ *   Response.json({ model: "gpt-4o-mini", usage: { prompt_tokens: 9, completion_tokens: 20, total_tokens: 29 } })
+ *
+ * const program = Effect.gen(function* () {
+ *   const budget = yield* Budget.make({ name: "run", limits: [Limit.cap("tokens", 1_000)] })
+ *   const fetch = yield* BudgetedFetch.make({ budget, fetch: provider })
+ *   // const client = new OpenAI({ fetch })
+ *
+ *   const ask = Effect.promise(async () => {
+ *     const response = await fetch("https://api.openai.com/v1/chat/completions", {
+ *       method: "POST",
+ *       body: JSON.stringify({ model: "gpt-4o-mini", messages: [{ role: "user", content: "Hi" }], max_tokens: 500 })
+ *     })
+ *     return response.json()
+ *   })
+ *   yield* ask
+ *   return (yield* budget.snapshot).limits[0]?.used
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => 29
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = Effect.fnUntraced(function* <Id = never>(
+  options: Options<Id>
+): Effect.fn.Return<Fetch, never, Id | Scope.Scope> {
+  const governor = yield* Governor.make(options)
+  const scope = yield* Effect.scope
+  const run = Effect.runPromiseExitWith(yield* Effect.context<never>())
+  const find = options.dialect ?? Dialect.of
+  const fetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
+  const refuses = options.onRefusal ?? "respond"
+
+  return async (input, init) => {
+    const isRequest = input instanceof Request
+    const url = isRequest ? input.url : String(input)
+    const method = init?.method ?? (isRequest ? input.method : "GET")
+    const dialect = dialectOf(method, url, find)
+    if (dialect === undefined) return fetch(input, init)
+    if (scope.state._tag === "Closed") throw new Error("BudgetedFetch: the budget is closed")
+
+    const body = init?.body ?? undefined
+    const text = typeof body === "string" ? body : await new Request(isRequest ? input.clone() : input, init).text()
+    const asked = readAsked(dialect, url, text)
+    // A stream that was read to be looked at cannot be sent any more: its text is.
+    const passed = body === undefined || typeof body === "string" ? init : withBody(input, init, text)
+    if (asked === undefined) return fetch(input, passed)
+
+    const signal = init?.signal ?? (isRequest ? input.signal : undefined)
+    const send = (shorter: string | undefined) =>
+      Effect.tryPromise({
+        try: () => fetch(input, shorter === undefined ? passed : withBody(input, init, shorter)),
+        catch: (error) => new FetchFailed(error)
+      })
+    const exit = await run(exchange(governor, scope, asked, send), signal == null ? undefined : { signal })
+    if (Exit.isSuccess(exit)) return exit.value
+    if (signal?.aborted === true) throw signal.reason
+    const error = errorOf(exit)
+    if (error instanceof FetchFailed) throw error.cause
+    if (refuses === "throw") throw error
+    return refusalResponse(dialect, error)
+  }
+})
+
+/** What a `fetch` was rejected with, which may be anything. */
+class FetchFailed extends Error {
+  constructor(cause: unknown) {
+    super("fetch failed", { cause })
+  }
+}
+
+const errorOf = (
+  exit: Exit.Failure<unknown, FetchFailed | BudgetError | UnknownModel>
+): FetchFailed | BudgetError | UnknownModel => {
+  const error = Exit.findErrorOption(exit)
+  return error._tag === "Some" ? error.value : new FetchFailed(exit.cause)
+}
+
+/** The length of the former body, if the client has set it, would be wrong. */
+const withBody = (input: Parameters<Fetch>[0], init: RequestInit | undefined, body: string): RequestInit => {
+  const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined))
+  headers.delete("content-length")
+  return { ...init, headers, body }
+}

@@ -1,0 +1,35 @@
+import type * as Feedback from "../../Feedback.ts"
+
+/**
+ * How long to stay away after a provider's error, also where it does not say so: longer each time, until a call is
+ * answered.
+ */
+export class Backoff {
+  #nextMillis = FIRST_MILLIS
+  #until = Number.NEGATIVE_INFINITY
+
+  /** Until when nothing should be sent, if the response asks for that. */
+  pauseUntil({ retryAfterMillis, windows }: Feedback.Feedback, status: number, now: number): number | undefined {
+    if (retryAfterMillis !== undefined) return status >= ERROR_FIRST ? now + retryAfterMillis : undefined
+    if (status !== THROTTLED) return undefined
+    const reset = Math.max(...windows.map(({ remaining, resetMillis }) => (remaining === 0 ? (resetMillis ?? 0) : 0)))
+    if (reset > 0) return now + reset
+    // Calls that were under way together are refused together. That is one reason to stay away, not many.
+    if (now >= this.#until) {
+      this.#until = now + this.#nextMillis
+      this.#nextMillis = Math.min(2 * this.#nextMillis, LAST_MILLIS)
+    }
+    return this.#until
+  }
+
+  /** A call was answered. */
+  reset(): void {
+    this.#nextMillis = FIRST_MILLIS
+  }
+}
+
+const THROTTLED = 429
+const ERROR_FIRST = 400
+const FIRST_MILLIS = 1_000
+// The windows of providers are a minute long: after that nothing of what was sent before counts.
+const LAST_MILLIS = 60_000

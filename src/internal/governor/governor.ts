@@ -1,0 +1,96 @@
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Budget from "../../Budget.ts"
+import type * as Dialect from "../../Dialect.ts"
+import type { Destination, Governor, Options } from "../../Governor.ts"
+import * as OutputHistory from "../../OutputHistory.ts"
+import * as Pricing from "../../Pricing.ts"
+import * as TokenCounter from "../../TokenCounter.ts"
+import * as Usage from "../../Usage.ts"
+import { countsMoney } from "../budget.ts"
+import { Backoff } from "./backoff.ts"
+import { OpenCall } from "./openCall.ts"
+
+/** A governor of the budget that is provided where a call is made, or else of `built`. */
+export const makeGovernor = <Id>(
+  options: Options<Id>,
+  built: Budget.Budget,
+  tag: Budget.Tag<Id> | undefined
+): Governor => {
+  const { leastOutputTokens, maxWait, priority } = options
+  const unboundedOutput = wholeTokens("outputTokens", options.outputTokens ?? OUTPUT_TOKENS)
+  if (leastOutputTokens !== undefined) wholeTokens("leastOutputTokens", leastOutputTokens)
+  const backoff = new Backoff()
+  const unpriced = new Set<string>()
+
+  const price = Effect.fnUntraced(function* (
+    pricing: Pricing.Pricing,
+    priced: Pricing.Priced,
+    isCounted: boolean
+  ): Effect.fn.Return<number, Pricing.UnknownModel> {
+    if (isCounted) return yield* pricing.price(priced)
+    return yield* Effect.catchTag(pricing.price(priced), "UnknownModel", (error) => {
+      if (unpriced.has(priced.model) || unpriced.size >= UNPRICED_MAX) return Effect.succeed(0)
+      unpriced.add(priced.model)
+      return Effect.as(Effect.logWarning(`${error.message}. No limit counts money: its cost is left out.`), 0)
+    })
+  })
+
+  return {
+    admit: Effect.fnUntraced(function* (call: Dialect.Call, destination: Destination = {}) {
+      const context = yield* Effect.context<never>()
+      const budget = tag === undefined ? built : Option.getOrElse(Context.getOption(context, tag), () => built)
+      const counter = yield* Context.get(context, TokenCounter.ByModel)(call.model)
+      const pricing = Context.get(context, Pricing.Pricing)
+      const history = Context.get(context, OutputHistory.OutputHistory)
+      const isCounted = countsMoney(budget)
+
+      const costOf = (usage: Usage.Usage, units: Readonly<Record<string, number>>) =>
+        price(
+          pricing,
+          { model: call.model, url: destination.url, provider: destination.provider, usage, units },
+          isCounted
+        )
+      const withCost = (usage: Usage.Usage, units: Readonly<Record<string, number>> = {}) =>
+        Effect.map(costOf(usage, units), (costNanoUsd): Usage.Usage => ({ ...usage, costNanoUsd }))
+
+      let inputTokens = call.otherInputTokens
+      for (const text of call.texts) inputTokens += yield* counter.count(text)
+      const allowed = (call.maxOutputTokens ?? unboundedOutput) * call.answers
+      const kind = { model: call.model, operation: call.operation }
+      const expected = history.expect(kind, allowed)
+      const estimateOf = (outputTokens: number) => withCost(Usage.make({ inputTokens, outputTokens }))
+
+      const estimate = yield* estimateOf(expected)
+      const least =
+        leastOutputTokens === undefined
+          ? undefined
+          : yield* estimateOf(Math.min(expected, leastOutputTokens * call.answers))
+      const reservation = yield* budget.reserve(estimate, { maxWait, priority, least, onFailure: "release" })
+      return new OpenCall({
+        kind,
+        answers: call.answers,
+        budget,
+        reservation,
+        expected,
+        allowed,
+        counter,
+        withCost,
+        history,
+        backoff
+      })
+    })
+  }
+}
+
+const wholeTokens = (name: string, tokens: number): number => {
+  if (Usage.isAmount(tokens)) return tokens
+  throw new RangeError(`Governor.make: ${name} must be a non-negative safe integer, got ${String(tokens)}`)
+}
+
+// More than nearly all answers have, and no more than the smallest maximum of the models that are served today.
+const OUTPUT_TOKENS = 4_096
+
+// Names of models come with requests: warnings about them are bounded.
+const UNPRICED_MAX = 100

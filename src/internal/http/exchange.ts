@@ -1,0 +1,97 @@
+import * as Cause from "effect/Cause"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { BudgetError } from "../../BudgetError.ts"
+import type { Ending, GovernedCall, Governor } from "../../Governor.ts"
+import type { UnknownModel } from "../../Pricing.ts"
+import { eventsAnswer, jsonAnswer } from "./answer.ts"
+import type { Asked } from "./asked.ts"
+import { isUnsent } from "./unsent.ts"
+import { watch } from "./watch.ts"
+
+/**
+ * Admits a request, sends it and settles what it has used when its answer has been read, which may be long after the
+ * response is there. What is still open when the scope closes is charged as it was estimated.
+ *
+ * `send` takes another body than the one that was asked with, if the answer has to be shorter.
+ */
+export const exchange = Effect.fnUntraced(function* <E, R>(
+  governor: Governor,
+  scope: Scope.Scope,
+  asked: Asked,
+  send: (body: string | undefined) => Effect.Effect<Response, E, R>
+): Effect.fn.Return<Response, E | BudgetError | UnknownModel, R> {
+  const { call, dialect, url } = asked
+  const callScope = yield* Scope.fork(scope)
+  const settle = settling(callScope)
+  const run = Effect.runSyncWith(yield* Effect.context<never>())
+  // Bodies are read outside of any fiber. What takes its time is waited for when the scope closes.
+  const settleNow = (open: GovernedCall, ending: Ending): void => {
+    if (callScope.state._tag === "Closed") return
+    run(Effect.forkIn(Effect.uninterruptible(settle(open, ending)), scope, { startImmediately: true }))
+  }
+  let open: GovernedCall | undefined
+  let isSent = false
+
+  const admitAndSend = Effect.gen(function* () {
+    open = yield* Scope.provide(governor.admit(call, { url, provider: dialect.provider }), callScope)
+    const bound = open.maxOutputTokens
+    const body = bound === undefined ? undefined : JSON.stringify(dialect.limitOutput(asked.body, bound))
+    isSent = true
+    const response = yield* send(body)
+    return yield* receive(asked, open, response, settleNow)
+  })
+
+  return yield* Effect.onExit(admitAndSend, (exit) => {
+    if (exit._tag === "Success") return Effect.void
+    if (open === undefined || !isSent) return Scope.close(callScope, exit)
+    const ending: Ending = isUnsent(Cause.squash(exit.cause)) ? { _tag: "Unsent" } : { _tag: "Unseen" }
+    return settle(open, ending)
+  })
+})
+
+/** Hears what the response says of the provider's limits, and sees to it that the call ends when its body does. */
+const receive = Effect.fnUntraced(function* (
+  { dialect }: Asked,
+  open: GovernedCall,
+  response: Response,
+  settleNow: (open: GovernedCall, ending: Ending) => void
+) {
+  const now = yield* Clock.currentTimeMillis
+  const { status } = response
+  const feedback = dialect.readHeaders((name) => response.headers.get(name), now)
+  if (status < ERROR_FIRST) {
+    yield* open.hear(feedback, status)
+    const isEvents = response.headers.get("content-type")?.includes("text/event-stream") === true
+    const end = (ending: Ending): void => settleNow(open, ending)
+    return watch(response, isEvents ? eventsAnswer(dialect, end) : jsonAnswer(dialect, end))
+  }
+  settleNow(open, { _tag: "Rejected" })
+  const retryAfterMillis =
+    feedback.retryAfterMillis ??
+    (status === THROTTLED ? dialect.readRetryAfter(yield* errorBody(response.clone())) : undefined)
+  yield* open.hear({ ...feedback, retryAfterMillis }, status)
+  return response
+})
+
+const errorBody = (response: Response): Effect.Effect<unknown> =>
+  Effect.orElseSucceed(
+    Effect.tryPromise((): Promise<unknown> => response.json()),
+    () => undefined
+  )
+
+/** Settles a call once, and closes its scope. One whose scope was closed by others has ended. */
+const settling = (callScope: Scope.Closeable) => {
+  let isEnding = false
+  return (open: GovernedCall, ending: Ending): Effect.Effect<void> =>
+    Effect.suspend(() => {
+      if (isEnding || callScope.state._tag === "Closed") return Effect.void
+      isEnding = true
+      return Effect.ensuring(open.settle(ending), Scope.close(callScope, Exit.void))
+    })
+}
+
+const ERROR_FIRST = 400
+const THROTTLED = 429
