@@ -5,14 +5,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Scope from "effect/Scope"
-import type { BudgetError } from "./BudgetError.ts"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
 import * as Dialect from "./Dialect.ts"
 import * as Governor from "./Governor.ts"
 import { dialectOf, readAsked } from "./internal/http/asked.ts"
 import { exchange } from "./internal/http/exchange.ts"
 import { refusalResponse } from "./internal/http/refusal.ts"
-import type { UnknownModel } from "./Pricing.ts"
 
 /**
  * What clients take as their `fetch`.
@@ -108,7 +107,7 @@ export const make = Effect.fnUntraced(function* <Id = never>(
     const method = init?.method ?? (isRequest ? input.method : "GET")
     const dialect = dialectOf(method, url, find)
     if (dialect === undefined) return fetch(input, init)
-    if (scope.state._tag === "Closed") throw new Error("BudgetedFetch: the budget is closed")
+    if (scope.state._tag === "Closed") throw new Error(CLOSED)
 
     const body = init?.body ?? undefined
     const text = typeof body === "string" ? body : await new Request(isRequest ? input.clone() : input, init).text()
@@ -126,7 +125,8 @@ export const make = Effect.fnUntraced(function* <Id = never>(
     const exit = await run(exchange(governor, scope, asked, send), signal == null ? undefined : { signal })
     if (Exit.isSuccess(exit)) return exit.value
     if (signal?.aborted === true) throw signal.reason
-    const error = errorOf(exit)
+    const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+    if (error === undefined) throw new Error(CLOSED)
     if (error instanceof FetchFailed) throw error.cause
     if (refuses === "throw") throw error
     return refusalResponse(dialect, error)
@@ -140,12 +140,7 @@ class FetchFailed extends Error {
   }
 }
 
-const errorOf = (
-  exit: Exit.Failure<unknown, FetchFailed | BudgetError | UnknownModel>
-): FetchFailed | BudgetError | UnknownModel => {
-  const error = Exit.findErrorOption(exit)
-  return error._tag === "Some" ? error.value : new FetchFailed(exit.cause)
-}
+const CLOSED = "BudgetedFetch: the budget is closed"
 
 /** The length of the former body, if the client has set it, would be wrong. */
 const withBody = (input: Parameters<Fetch>[0], init: RequestInit | undefined, body: string): RequestInit => {

@@ -16,6 +16,8 @@ export * as BudgetEvent from "./BudgetEvent.ts"
 export * as BudgetMap from "./BudgetMap.ts"
 /** A `fetch` within a budget. */
 export * as BudgetedFetch from "./BudgetedFetch.ts"
+/** An `HttpClient` within a budget. */
+export * as BudgetedHttpClient from "./BudgetedHttpClient.ts"
 /** How a provider's API says what a call asks for and what it used. */
 export * as Dialect from "./Dialect.ts"
 /** What a provider says of its limits with each response. */
@@ -28,6 +30,9 @@ export * as Limit from "./Limit.ts"
 export * as Meter from "./Meter.ts"
 /** Learns how much of what they may write calls really write. */
 export * as OutputHistory from "./OutputHistory.ts"
+/** A budget for programs without Effect. */
+export * as PromiseBudget from "./PromiseBudget.ts"
+export { makeBudget } from "./PromiseBudget.ts"
 /** What calls cost. */
 export * as Pricing from "./Pricing.ts"
 /** A held estimate. */

@@ -97,7 +97,10 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "aiTokenizer",
       "dialect",
       "pricing",
-      "outputHistory"
+      "outputHistory",
+      "governor",
+      "http",
+      "languageModel"
     ],
     effect: /^$/
   }
