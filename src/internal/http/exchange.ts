@@ -17,11 +17,20 @@ import { watch } from "./watch.ts"
  *
  * `send` takes another body than the one that was asked with, if the answer has to be shorter.
  */
-export const exchange = Effect.fnUntraced(function* <E, R>(
+export const exchange = <E, R>(
   governor: Governor,
   scope: Scope.Scope,
   asked: Asked,
   send: (body: string | undefined) => Effect.Effect<Response, E, R>
+): Effect.Effect<Response, E | BudgetError | UnknownModel, R> =>
+  Effect.uninterruptibleMask((restore) => exchangeIn(governor, scope, asked, send, restore))
+
+const exchangeIn = Effect.fnUntraced(function* <E, R>(
+  governor: Governor,
+  scope: Scope.Scope,
+  asked: Asked,
+  send: (body: string | undefined) => Effect.Effect<Response, E, R>,
+  restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 ): Effect.fn.Return<Response, E | BudgetError | UnknownModel, R> {
   const { call, dialect, url } = asked
   const callScope = yield* Scope.fork(scope)
@@ -44,7 +53,7 @@ export const exchange = Effect.fnUntraced(function* <E, R>(
     return yield* receive(asked, open, response, settleNow)
   })
 
-  return yield* Effect.onExit(admitAndSend, (exit) => {
+  return yield* Effect.onExit(restore(admitAndSend), (exit) => {
     if (exit._tag === "Success") return Effect.void
     if (open === undefined || !isSent) return Scope.close(callScope, exit)
     const ending: Ending = isUnsent(Cause.squash(exit.cause)) ? { _tag: "Unsent" } : { _tag: "Unseen" }
