@@ -378,6 +378,25 @@ describe("what random programs have found is no more:", () => {
     expect(problemsOf(log)).toEqual([])
   })
 
+  it("who waits behind one whom others keep back waits for it also at limits that it does not need", () => {
+    const log = run(
+      plainProgram(
+        [
+          { limits: [Limit.slidingWindow("outputTokens", 8, 100), Limit.slidingWindow("inputTokens", 10, 100)] },
+          { within: [0] }
+        ],
+        [
+          { budget: 1, estimate: tokens(0, 6) },
+          { budget: 1, at: 1, estimate: tokens(0, 8) },
+          { budget: 0, at: 2, estimate: tokens(0, 1) },
+          { budget: 0, at: 3, estimate: tokens(3) }
+        ]
+      )
+    )
+    expect(startOf(log, 3)).toBe(3)
+    expect(problemsOf(log)).toEqual([])
+  })
+
   // The one thing found that stays: of two equals behind a head, the older one is also older than somebody of another
   // budget who keeps back the younger one of higher priority, so that the older one goes first.
   it("one of a lower priority passes an equal behind a head, unless another budget asked between the two", () => {

@@ -20,13 +20,16 @@ const startOf = (hold: Hold, now: number): number => {
  */
 export const overtakableAt = (head: Waiter, gate: Gate, hold: Hold, amount: number, now: number): number => {
   if (head.hold === hold || !isAhead(head.hold, hold)) return now
+  const headAmount = head.hold.amountAt(gate)
+  // Nobody is delayed at a limit that it does not need.
+  if (headAmount === 0) return now
   const start = startOf(head.hold, now)
   if (start === NEVER) return now
   const isWaitingHere = head.line.gates.includes(gate)
   if (start === AFTER_SETTLEMENT && !isWaitingHere) return now
   if (start === AFTER_SETTLEMENT) return mayOvertakeBlindly(head, gate, amount, now) ? now : AFTER_SETTLEMENT
   if (start <= now) return AFTER_SETTLEMENT
-  return gate.state.readyAt(head.hold.amountAt(gate), now, amount) <= start ? now : start
+  return gate.state.readyAt(headAmount, now, amount) <= start ? now : start
 }
 
 /** Where nobody knows when a head can start: not too often, and never if both together could make it impossible. */
