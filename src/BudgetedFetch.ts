@@ -9,7 +9,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Dialect from "./Dialect.ts"
 import * as Governor from "./Governor.ts"
-import { dialectOf, readAsked } from "./internal/http/asked.ts"
+import { addressed, readAsked } from "./internal/http/asked.ts"
 import { exchange } from "./internal/http/exchange.ts"
 import { refusalResponse } from "./internal/http/refusal.ts"
 
@@ -105,13 +105,13 @@ export const make = Effect.fnUntraced(function* <Id = never>(
     const isRequest = input instanceof Request
     const url = isRequest ? input.url : String(input)
     const method = init?.method ?? (isRequest ? input.method : "GET")
-    const dialect = dialectOf(method, url, find)
-    if (dialect === undefined) return fetch(input, init)
+    const to = addressed(method, url, find)
+    if (to === undefined) return fetch(input, init)
     if (scope.state._tag === "Closed") throw new Error(CLOSED)
 
     const body = init?.body ?? undefined
     const text = typeof body === "string" ? body : await new Request(isRequest ? input.clone() : input, init).text()
-    const asked = readAsked(dialect, url, text)
+    const asked = readAsked(to, text)
     // A stream that was read to be looked at cannot be sent any more: its text is.
     const passed = body === undefined || typeof body === "string" ? init : withBody(input, init, text)
     if (asked === undefined) return fetch(input, passed)
@@ -129,7 +129,7 @@ export const make = Effect.fnUntraced(function* <Id = never>(
     if (error === undefined) throw new Error(CLOSED)
     if (error instanceof FetchFailed) throw error.cause
     if (refuses === "throw") throw error
-    return refusalResponse(dialect, error)
+    return refusalResponse(to.dialect, error)
   }
 })
 

@@ -19,33 +19,72 @@ export interface Answer {
   breakOff(): void
 }
 
-/** An answer in server-sent events. */
+/**
+ * An answer in server-sent events.
+ *
+ * Reading each event takes as long as a local stream does, and only a few of them report usage: the first and the last
+ * ones. So what passes by is kept, and its ends are read when it ends. Everything is read only when they do not report
+ * it all: when a stream was cut, for what has been seen of it.
+ */
 export const eventsAnswer = (dialect: Dialect.Dialect, end: (ending: Ending) => void): Answer => {
+  const passed: Array<Uint8Array> = []
+  const finish = (): void => end(endingOf(dialect, bytesOf(passed)))
+  return {
+    // A copy: what is passed on may be written to, or moved away.
+    pass: (bytes) => void passed.push(bytes.slice()),
+    read: (text) => end(endingOf(dialect, { length: text.length, between: (from, to) => text.slice(from, to) })),
+    readJson: () => end({ _tag: "Unseen" }),
+    finish,
+    breakOff: finish
+  }
+}
+
+/** A text of which parts can be had. */
+interface Excerpts {
+  readonly length: number
+  between(from: number, to: number): string
+}
+
+const bytesOf = (pieces: ReadonlyArray<Uint8Array>): Excerpts => {
+  const bytes = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0))
+  let offset = 0
+  for (const piece of pieces) {
+    bytes.set(piece, offset)
+    offset += piece.length
+  }
+  return { length: bytes.length, between: (from, to) => new TextDecoder().decode(bytes.subarray(from, to)) }
+}
+
+const endingOf = (dialect: Dialect.Dialect, stream: Excerpts): Ending => {
+  const { length } = stream
+  if (length > HEAD_LENGTH + TAIL_LENGTH) {
+    const tail = stream.between(length - TAIL_LENGTH, length)
+    const firstWhole = tail.search(/\r?\n\r?\n/)
+    const ends = dialect.readEvents()
+    readEvents(ends, stream.between(0, HEAD_LENGTH))
+    if (firstWhole >= 0) readEvents(ends, tail.slice(firstWhole))
+    if (ends.isComplete && ends.report !== undefined) return { _tag: "Answered", report: ends.report }
+  }
   const reader = dialect.readEvents()
-  const decoder = new TextDecoder()
+  readEvents(reader, stream.between(0, length))
+  const { isComplete, report, text } = reader
+  if (isComplete && report !== undefined) return { _tag: "Answered", report }
+  return report === undefined && text === "" ? { _tag: "Unseen" } : { _tag: "Seen", report, text }
+}
+
+/** Reads events, also a last one that is not ended. What is cut off in the middle is passed over. */
+const readEvents = (reader: Dialect.EventReader, text: string): void => {
   const parser = Sse.makeParser((event) => {
     if (event._tag === "Event") reader.read(event.data)
   })
-  const seen = (): Ending => {
-    const { isComplete, report, text } = reader
-    if (isComplete && report !== undefined) return { _tag: "Answered", report }
-    return report === undefined && text === "" ? { _tag: "Unseen" } : { _tag: "Seen", report, text }
-  }
-  const feed = (text: string): void => {
-    parser.feed(text)
-    if (reader.isComplete) end(seen())
-  }
-  return {
-    pass: (bytes) => feed(decoder.decode(bytes, { stream: true })),
-    read: (text) => {
-      feed(text)
-      end(seen())
-    },
-    readJson: () => end({ _tag: "Unseen" }),
-    finish: () => end(seen()),
-    breakOff: () => end(seen())
-  }
+  parser.feed(text)
+  parser.feed("\n\n")
 }
+
+// The first event of Anthropic's streams reports the input, the last ones of all the rest. The longest of these, by far,
+// is OpenAI's `response.completed`, which repeats the whole answer: with one that is longer, everything is read.
+const HEAD_LENGTH = 4_096
+const TAIL_LENGTH = 32_768
 
 /** An answer in JSON. */
 export const jsonAnswer = (dialect: Dialect.Dialect, end: (ending: Ending) => void): Answer => {

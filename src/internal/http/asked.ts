@@ -8,18 +8,28 @@ export interface Asked {
   readonly call: Dialect.Call
 }
 
+/** Where a request goes, when that is a model. */
+export interface Addressed {
+  readonly dialect: Dialect.Dialect
+  readonly url: URL
+}
+
 /** Finds the dialect of a request by its method and address, before its body is looked at. */
-export const dialectOf = (
+export const addressed = (
   method: string,
-  url: string,
+  address: string,
   find: (url: URL) => Dialect.Dialect | undefined
-): Dialect.Dialect | undefined => (method === "POST" && URL.canParse(url) ? find(new URL(url)) : undefined)
+): Addressed | undefined => {
+  const url = method === "POST" ? URL.parse(address) : null
+  const dialect = url === null ? undefined : find(url)
+  return url === null || dialect === undefined ? undefined : { dialect, url }
+}
 
 /** Reads the body of a request. Absent when it asks no model for anything, or is no JSON. */
-export const readAsked = (dialect: Dialect.Dialect, url: string, text: string): Asked | undefined => {
+export const readAsked = ({ dialect, url }: Addressed, text: string): Asked | undefined => {
   const body = parse(text)
-  const call = dialect.readRequest(body, new URL(url))
-  return call === undefined ? undefined : { dialect, url, body, call }
+  const call = dialect.readRequest(body, url)
+  return call === undefined ? undefined : { dialect, url: url.href, body, call }
 }
 
 const parse = (text: string): unknown => {

@@ -2,7 +2,7 @@ import * as Option from "effect/Option"
 import * as HttpBody from "effect/http/HttpBody"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import type * as Dialect from "../../Dialect.ts"
-import { type Asked, dialectOf, readAsked } from "./asked.ts"
+import { addressed, type Asked, readAsked } from "./asked.ts"
 
 /** What a client's request asks for. Only bodies that are there can be read: JSON is. */
 export const askedBy = (
@@ -12,8 +12,8 @@ export const askedBy = (
   const text = textOf(request.body)
   if (text === undefined) return undefined
   const url = Option.getOrUndefined(HttpClientRequest.toUrl(request))?.href ?? ""
-  const dialect = dialectOf(request.method, url, find)
-  return dialect === undefined ? undefined : readAsked(dialect, url, text)
+  const to = addressed(request.method, url, find)
+  return to === undefined ? undefined : readAsked(to, text)
 }
 
 const textOf = (body: HttpBody.HttpBody): string | undefined => {

@@ -2,6 +2,7 @@ import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { BudgetError } from "../../BudgetError.ts"
 import type { Ending, GovernedCall, Governor } from "../../Governor.ts"
@@ -35,11 +36,12 @@ const exchangeIn = Effect.fnUntraced(function* <E, R>(
   const { call, dialect, url } = asked
   const callScope = yield* Scope.fork(scope)
   const settle = settling(callScope)
-  const run = Effect.runSyncWith(yield* Effect.context<never>())
-  // Bodies are read outside of any fiber. What takes its time is waited for when the scope closes.
+  const run = Effect.runForkWith(yield* Effect.context<never>())
+  // Bodies are read outside of any fiber. A settlement that takes its time is waited for when the scope closes.
   const settleNow = (open: GovernedCall, ending: Ending): void => {
-    if (callScope.state._tag === "Closed") return
-    run(Effect.forkIn(Effect.uninterruptible(settle(open, ending)), scope, { startImmediately: true }))
+    const settling = run(Effect.uninterruptible(settle(open, ending)))
+    if (settling.pollUnsafe() !== undefined) return
+    run(Effect.forkIn(Effect.uninterruptible(Fiber.await(settling)), scope, { startImmediately: true }))
   }
   let open: GovernedCall | undefined
   let isSent = false
