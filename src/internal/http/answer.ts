@@ -28,10 +28,9 @@ export interface Answer {
  */
 export const eventsAnswer = (dialect: Dialect.Dialect, end: (ending: Ending) => void): Answer => {
   const passed: Array<Uint8Array> = []
-  const finish = (): void => end(endingOf(dialect, bytesOf(passed)))
+  const finish = (): void => end(endingOf(dialect, excerptsOf(passed)))
   return {
-    // A copy: what is passed on may be written to, or moved away.
-    pass: (bytes) => void passed.push(bytes.slice()),
+    pass: (bytes) => void passed.push(bytes),
     read: (text) => end(endingOf(dialect, { length: text.length, between: (from, to) => text.slice(from, to) })),
     readJson: () => end({ _tag: "Unseen" }),
     finish,
@@ -45,15 +44,23 @@ interface Excerpts {
   between(from: number, to: number): string
 }
 
-const bytesOf = (pieces: ReadonlyArray<Uint8Array>): Excerpts => {
-  const bytes = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0))
-  let offset = 0
-  for (const piece of pieces) {
-    bytes.set(piece, offset)
-    offset += piece.length
+/** Neither copied nor joined: for long streams that would take longer than the reading. */
+const excerptsOf = (pieces: ReadonlyArray<Uint8Array>): Excerpts => ({
+  length: pieces.reduce((length, piece) => length + piece.length, 0),
+  between: (from, to) => {
+    const decoder = new TextDecoder()
+    let text = ""
+    let start = 0
+    for (const piece of pieces) {
+      const end = start + piece.length
+      if (end > from && start < to) {
+        text += decoder.decode(piece.subarray(Math.max(0, from - start), to - start), { stream: true })
+      }
+      start = end
+    }
+    return text
   }
-  return { length: bytes.length, between: (from, to) => new TextDecoder().decode(bytes.subarray(from, to)) }
-}
+})
 
 const endingOf = (dialect: Dialect.Dialect, stream: Excerpts): Ending => {
   const { length } = stream
