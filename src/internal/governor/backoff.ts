@@ -10,7 +10,10 @@ export class Backoff {
 
   /** Until when nothing should be sent, if the response asks for that. */
   pauseUntil({ retryAfterMillis, windows }: Feedback.Feedback, status: number, now: number): number | undefined {
-    if (retryAfterMillis !== undefined) return status >= ERROR_FIRST ? now + retryAfterMillis : undefined
+    // An instant that is over would end a pause that is on: to come back at once is to have said nothing.
+    if (retryAfterMillis !== undefined && retryAfterMillis > 0) {
+      return status >= ERROR_FIRST ? now + retryAfterMillis : undefined
+    }
     if (status !== THROTTLED) return undefined
     const reset = Math.max(...windows.map(({ remaining, resetMillis }) => (remaining === 0 ? (resetMillis ?? 0) : 0)))
     if (reset > 0) return now + reset
