@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -107,16 +108,17 @@ export const make = Effect.fnUntraced(function* <Id = never>(
     const method = init?.method ?? (isRequest ? input.method : "GET")
     const to = addressed(method, url, find)
     if (to === undefined) return fetch(input, init)
-    if (scope.state._tag === "Closed") throw new Error(CLOSED)
+    if (scope.state._tag === "Closed") throw closed()
+    const signal = init?.signal ?? (isRequest ? input.signal : undefined)
+    signal?.throwIfAborted()
 
     const body = init?.body ?? undefined
-    const text = typeof body === "string" ? body : await new Request(isRequest ? input.clone() : input, init).text()
-    const asked = readAsked(to, text)
-    // A stream that was read to be looked at cannot be sent any more: its text is.
-    const passed = body === undefined || typeof body === "string" ? init : withBody(input, init, text)
+    const read = typeof body === "string" ? body : await bytesOf(isRequest ? input.clone() : input, init)
+    const asked = readAsked(to, typeof read === "string" ? read : new TextDecoder().decode(read))
+    // A stream that was read to be looked at cannot be sent any more: its bytes are.
+    const passed = body === undefined || isLasting(body) ? init : withBody(input, init, read)
     if (asked === undefined) return fetch(input, passed)
 
-    const signal = init?.signal ?? (isRequest ? input.signal : undefined)
     const send = (shorter: string | undefined) =>
       Effect.tryPromise({
         try: () => fetch(input, shorter === undefined ? passed : withBody(input, init, shorter)),
@@ -126,7 +128,7 @@ export const make = Effect.fnUntraced(function* <Id = never>(
     if (Exit.isSuccess(exit)) return exit.value
     if (signal?.aborted === true) throw signal.reason
     const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-    if (error === undefined) throw new Error(CLOSED)
+    if (error === undefined) throw Cause.hasInterrupts(exit.cause) ? closed() : Cause.squash(exit.cause)
     if (error instanceof FetchFailed) throw error.cause
     if (refuses === "throw") throw error
     return refusalResponse(to.dialect, error)
@@ -140,10 +142,23 @@ class FetchFailed extends Error {
   }
 }
 
-const CLOSED = "BudgetedFetch: the budget is closed"
+const closed = (): Error => new Error("BudgetedFetch: the budget is closed")
+
+const bytesOf = async (input: Parameters<Fetch>[0], init: RequestInit | undefined): Promise<Uint8Array<ArrayBuffer>> =>
+  new Uint8Array(await new Request(input, init).arrayBuffer())
+
+/** Whether a body can be sent though it has been read. */
+const isLasting = (body: NonNullable<RequestInit["body"]>): boolean =>
+  typeof body === "string" ||
+  ArrayBuffer.isView(body) ||
+  [ArrayBuffer, Blob, FormData, URLSearchParams].some((lasting) => body instanceof lasting)
 
 /** The length of the former body, if the client has set it, would be wrong. */
-const withBody = (input: Parameters<Fetch>[0], init: RequestInit | undefined, body: string): RequestInit => {
+const withBody = (
+  input: Parameters<Fetch>[0],
+  init: RequestInit | undefined,
+  body: string | Uint8Array<ArrayBuffer>
+): RequestInit => {
   const headers = new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined))
   headers.delete("content-length")
   return { ...init, headers, body }

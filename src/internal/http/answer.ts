@@ -27,10 +27,15 @@ export interface Answer {
  * it all: when a stream was cut, for what has been seen of it.
  */
 export const eventsAnswer = (dialect: Dialect.Dialect, end: (ending: Ending) => void): Answer => {
-  const passed: Array<Uint8Array> = []
-  const finish = (): void => end(endingOf(dialect, excerptsOf(passed)))
+  let passed: Array<Uint8Array> | undefined = []
+  const finish = (): void => {
+    if (passed === undefined) return
+    const stream = excerptsOf(passed)
+    passed = undefined
+    end(endingOf(dialect, stream))
+  }
   return {
-    pass: (bytes) => void passed.push(bytes),
+    pass: (bytes) => void passed?.push(bytes),
     read: (text) => end(endingOf(dialect, { length: text.length, between: (from, to) => text.slice(from, to) })),
     readJson: () => end({ _tag: "Unseen" }),
     finish,

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { BudgetError } from "../../BudgetError.ts"
+import type * as Dialect from "../../Dialect.ts"
 import type { Ending, GovernedCall, Governor } from "../../Governor.ts"
 import type { UnknownModel } from "../../Pricing.ts"
 import { eventsAnswer, jsonAnswer } from "./answer.ts"
@@ -45,9 +46,22 @@ const exchangeIn = Effect.fnUntraced(function* <E, R>(
   }
   let open: GovernedCall | undefined
   let isSent = false
+  let stopWaiting: (() => void) | undefined
 
   const admitAndSend = Effect.gen(function* () {
+    // Who was admitted after the scope has closed would be charged for nothing, and send. A fiber holds its response:
+    // it must not be held for longer than it waits.
+    yield* Scope.addFinalizer(
+      callScope,
+      Effect.sync(() => stopWaiting?.())
+    )
+    yield* Effect.withFiber((fiber) =>
+      Effect.sync(() => {
+        stopWaiting = () => fiber.interruptUnsafe()
+      })
+    )
     open = yield* Scope.provide(governor.admit(call, { url, provider: dialect.provider }), callScope)
+    stopWaiting = undefined
     const bound = open.maxOutputTokens
     const body = bound === undefined ? undefined : JSON.stringify(dialect.limitOutput(asked.body, bound))
     isSent = true
@@ -56,6 +70,7 @@ const exchangeIn = Effect.fnUntraced(function* <E, R>(
   })
 
   return yield* Effect.onExit(restore(admitAndSend), (exit) => {
+    stopWaiting = undefined
     if (exit._tag === "Success") return Effect.void
     if (open === undefined || !isSent) return Scope.close(callScope, exit)
     const ending: Ending = isUnsent(Cause.squash(exit.cause)) ? { _tag: "Unsent" } : { _tag: "Unseen" }
@@ -76,8 +91,7 @@ const receive = Effect.fnUntraced(function* (
   if (status < ERROR_FIRST) {
     yield* open.hear(feedback, status)
     const isEvents = response.headers.get("content-type")?.includes("text/event-stream") === true
-    const end = (ending: Ending): void => settleNow(open, ending)
-    return watch(response, isEvents ? eventsAnswer(dialect, end) : jsonAnswer(dialect, end))
+    return watch(response, listener(isEvents ? eventsAnswer : jsonAnswer, dialect, open, settleNow))
   }
   settleNow(open, { _tag: "Rejected" })
   const retryAfterMillis =
@@ -86,6 +100,17 @@ const receive = Effect.fnUntraced(function* (
   yield* open.hear({ ...feedback, retryAfterMillis }, status)
   return response
 })
+
+/** Made here, where no closure holds the response: it would never be abandoned. */
+const listener =
+  (
+    answer: typeof eventsAnswer,
+    dialect: Dialect.Dialect,
+    open: GovernedCall,
+    settleNow: (open: GovernedCall, ending: Ending) => void
+  ) =>
+  () =>
+    answer(dialect, (ending) => settleNow(open, ending))
 
 const errorBody = (response: Response): Effect.Effect<unknown> =>
   Effect.orElseSucceed(

@@ -7,14 +7,36 @@ import type { Answer } from "./answer.ts"
  * `Response` around a new stream would take a third of the time of a local call, lose `url` and `redirected`, and copy
  * every body once more. What is no `Response` of this realm is made one.
  */
-export const watch = (response: Response, answer: Answer): Response => {
+export const watch = (response: Response, listen: () => Answer): Response => attach(response, listen, { open: 0 })
+
+/** The response and its clones that may still be read. The answer has broken off when all of them have. */
+interface Copies {
+  open: number
+}
+
+const attach = (response: Response, listen: () => Answer, copies: Copies): Response => {
   const own = isOfThisRealm(response) ? response : new Response(response.body, response)
   const watched: WatchedResponse = Object.setPrototypeOf(own, WatchedResponse.prototype)
-  watched[reading] = answer
+  watched[reading] = oneOf(copies, listen())
   watched[isRead] = false
+  watched[cloned] = (clone) => attach(clone, listen, copies)
   setTimeout(registerUnread, 0, watched)
-
   return watched
+}
+
+/** What one of several copies hears: each comes in pieces of its own. Breaks off once. */
+const oneOf = (copies: Copies, answer: Answer): Answer => {
+  copies.open++
+  let isBroken = false
+  return {
+    ...answer,
+    breakOff() {
+      if (isBroken) return
+      isBroken = true
+      copies.open--
+      if (copies.open === 0) answer.breakOff()
+    }
+  }
 }
 
 const isOfThisRealm = (response: object): boolean => response instanceof Response
@@ -22,11 +44,12 @@ const isOfThisRealm = (response: object): boolean => response instanceof Respons
 const reading = Symbol("effect-budget/reading")
 const isRead = Symbol("effect-budget/isRead")
 const passed = Symbol("effect-budget/passed")
+const cloned = Symbol("effect-budget/cloned")
 
 /**
  * A body that nobody reads never ends, nor does a stream that is dropped halfway. Once nobody can read it any more, the
  * call has ended. Nearly all bodies are read at once: only what is left is registered, which costs more than the rest of
- * a call (35 µs, most of it at the next collections).
+ * a call (35 µs, most of it at the next collections). An answer holds no response, or nobody ever could not.
  */
 const registerUnread = (response: WatchedResponse): void => {
   if (!response[isRead]) abandoned?.register(response, response[reading])
@@ -40,6 +63,7 @@ const abandoned =
 class WatchedResponse extends Response {
   declare [reading]: Answer
   declare [isRead]: boolean
+  declare [cloned]: (clone: Response) => Response
   declare [passed]: ReadableStream<Uint8Array<ArrayBuffer>> | undefined
 
   override get body(): ReadableStream<Uint8Array<ArrayBuffer>> | null {
@@ -91,7 +115,10 @@ class WatchedResponse extends Response {
   }
 
   override clone(): Response {
-    return watch(super.clone(), this[reading])
+    const clone = super.clone()
+    // The response has another body since then.
+    this[passed] = undefined
+    return this[cloned](clone)
   }
 }
 
