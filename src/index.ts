@@ -18,6 +18,8 @@ export * as BudgetMap from "./BudgetMap.ts"
 export * as BudgetedFetch from "./BudgetedFetch.ts"
 /** An `HttpClient` within a budget. */
 export * as BudgetedHttpClient from "./BudgetedHttpClient.ts"
+/** A `LanguageModel` of `effect/ai` within a budget. */
+export * as BudgetedLanguageModel from "./BudgetedLanguageModel.ts"
 /** How a provider's API says what a call asks for and what it used. */
 export * as Dialect from "./Dialect.ts"
 /** What a provider says of its limits with each response. */

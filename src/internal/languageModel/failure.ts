@@ -1,0 +1,67 @@
+import * as AiError from "effect/ai/AiError"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Ending, GovernedCall } from "../../Governor.ts"
+import { isUnsent } from "../governor/unsent.ts"
+import { refusalOf } from "./refusal.ts"
+import { endingOf } from "./usage.ts"
+
+/** How a call ended that failed, where nothing of the answer was seen but what the error says of it. */
+export const endingOfFailure = (error: unknown, estimatedInputTokens: number): Ending => {
+  if (!AiError.isAiError(error)) return { _tag: "Unseen" }
+  // The model is in a budget of its own, which has said no.
+  if (Option.isSome(refusalOf(error))) return { _tag: "Unsent" }
+  const { reason } = error
+  switch (reason._tag) {
+    case "RateLimitError":
+    case "QuotaExhaustedError":
+    case "AuthenticationError":
+    case "ContentPolicyError":
+    case "InvalidRequestError":
+    case "InternalProviderError":
+      return { _tag: "Rejected" }
+    case "UnsupportedSchemaError":
+    case "ToolConfigurationError":
+    case "ToolkitRequiredError":
+    case "InvalidUserInputError":
+      return { _tag: "Unsent" }
+    case "NetworkError":
+      return { _tag: reason.reason !== "TransportError" || isUnsent(reason) ? "Unsent" : "Unseen" }
+    case "UnknownError":
+      return { _tag: (reason.http?.response?.status ?? 0) >= ERROR_FIRST ? "Rejected" : "Unseen" }
+    case "InvalidOutputError":
+      return endingOfOutput(reason.usage, "", estimatedInputTokens)
+    case "StructuredOutputError":
+      return endingOfOutput(reason.usage, reason.responseText, estimatedInputTokens)
+    default:
+      // The answer was there, and something in it was wrong.
+      return { _tag: "Unseen" }
+  }
+}
+
+/** Takes note of a provider that says that it is asked too much. */
+export const hearFailure = (call: GovernedCall, error: unknown): Effect.Effect<void> => {
+  if (!AiError.isAiError(error) || error.reason._tag !== "RateLimitError") return Effect.void
+  if (Option.isSome(refusalOf(error))) return Effect.void
+  const { retryAfter } = error.reason
+  const retryAfterMillis = retryAfter === undefined ? undefined : Duration.toMillis(retryAfter)
+  return call.hear({ windows: [], retryAfterMillis }, THROTTLED)
+}
+
+const endingOfOutput = (
+  usage: typeof AiError.UsageInfo.Type | undefined,
+  text: string,
+  estimatedInputTokens: number
+): Ending => {
+  const { completionTokens: outputTokens, promptTokens: inputTokens } = usage ?? {}
+  if (text === "" && inputTokens === undefined && outputTokens === undefined) return { _tag: "Unseen" }
+  const counts = {
+    input: inputTokens === undefined ? undefined : { inputTokens, cacheReadTokens: 0, cacheWriteTokens: 0 },
+    output: outputTokens === undefined ? undefined : { outputTokens, reasoningTokens: 0 }
+  }
+  return endingOf({ counts, model: undefined, text }, estimatedInputTokens)
+}
+
+const ERROR_FIRST = 400
+const THROTTLED = 429
