@@ -14,6 +14,7 @@ import * as Limit from "../src/Limit.ts"
 import * as OutputHistory from "../src/OutputHistory.ts"
 import { Backoff } from "../src/internal/governor/backoff.ts"
 import { expectAtRest } from "./support/atRest.ts"
+import { makeLatch, settle, until } from "./support/latch.ts"
 import { forEachSeed } from "./support/random.ts"
 
 const chatUrl = "https://api.openai.com/v1/chat/completions"
@@ -84,28 +85,7 @@ const usual = { requests: 1, inputTokens: 9, outputTokens: 20 }
 
 const turn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
-/** Lets promises and sockets go on until something is the case. */
-const until = Effect.fnUntraced(function* (holds: () => boolean) {
-  for (let turns = 0; !holds(); turns++) {
-    if (turns === 10_000) throw new Error(`never: ${holds.toString()}`)
-    yield* turn
-  }
-})
-
 const waiting = (budget: Budget.Budget): number => Effect.runSync(budget.snapshot).waiting
-
-/** A promise and what resolves it. */
-const makeLatch = () => {
-  let resolve = (): void => {}
-  const promise = new Promise<void>((done) => (resolve = done))
-  return { promise, resolve }
-}
-
-/** What a promise ends with, well or badly. */
-const settle = (promise: Promise<unknown>): Effect.Effect<unknown> => {
-  const settled = promise.catch((error: unknown) => error)
-  return Effect.promise(() => settled)
-}
 
 describe("what passes", () => {
   it.effect("unbudgeted: addresses that no dialect speaks, GETs, and bodies that ask nothing", () =>
@@ -163,7 +143,7 @@ describe("what passes", () => {
         () => fetch(new Request(chatUrl, { method: "POST", body: text })),
         () => fetch(new URL(chatUrl), { method: "POST", body: bytes }),
         () => fetch(chatUrl, streamed),
-        () => fetch(new Request(chatUrl, { method: "POST", body: "{}" }), { body: text })
+        () => fetch(new Request(chatUrl, { method: "POST", body: "{}" }), { method: "POST", body: text })
       ]
       for (const call of calls) yield* Effect.promise(async () => (await call()).json())
       expect(sent).toEqual([text, text, text, text])

@@ -2,12 +2,13 @@ import { describe, expect, it } from "@effect/vitest"
 import type { Fixture } from "@copilotkit/aimock"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
-import OpenAI from "openai"
+import { APIUserAbortError, OpenAI, RateLimitError } from "openai"
 import * as Budget from "../../src/Budget.ts"
 import * as BudgetedFetch from "../../src/BudgetedFetch.ts"
 import type * as Governor from "../../src/Governor.ts"
 import * as Limit from "../../src/Limit.ts"
-import { expectAccounted, makeLatch, mockProvider, settle, until } from "../support/mockProvider.ts"
+import { makeLatch, settle, until } from "../support/latch.ts"
+import { expectAccounted, mockProvider } from "../support/mockProvider.ts"
 
 const model = "gpt-4o-mini"
 const ask = (content: string, more: object = {}) => ({
@@ -80,9 +81,7 @@ describe("openai", () => {
       const tools = [{ type: "function" as const, function: { name: "weather", parameters: { type: "object" } } }]
       const runner = client.chat.completions.runTools({
         ...ask("weather"),
-        tools: [
-          { type: "function", function: { ...tools[0]!.function, description: "", function: () => "sunny" } }
-        ]
+        tools: [{ type: "function", function: { ...tools[0]!.function, description: "", function: () => "sunny" } }]
       })
       expect(yield* Effect.promise(() => runner.finalContent())).toBe("Sunny.")
       yield* expectAccounted(budget, provider)
@@ -131,7 +130,7 @@ describe("openai", () => {
         { limits: [Limit.cap("tokens", 100_000), Limit.concurrency(1)] }
       )
       const before = settle(client.chat.completions.create(ask("hello"), { signal: AbortSignal.abort() }))
-      expect(yield* before).toBeInstanceOf(OpenAI.APIUserAbortError)
+      expect(yield* before).toBeInstanceOf(APIUserAbortError)
       yield* expectAccounted(budget, provider)
 
       const underway = new AbortController()
@@ -141,10 +140,10 @@ describe("openai", () => {
       const second = settle(client.chat.completions.create(ask("hello"), { signal: inLine.signal }))
       yield* until(() => Effect.runSync(budget.snapshot).waiting === 1)
       inLine.abort()
-      expect(yield* second).toBeInstanceOf(OpenAI.APIUserAbortError)
+      expect(yield* second).toBeInstanceOf(APIUserAbortError)
       expect((yield* budget.snapshot).waiting).toBe(0)
       underway.abort()
-      expect(yield* first).toBeInstanceOf(OpenAI.APIUserAbortError)
+      expect(yield* first).toBeInstanceOf(APIUserAbortError)
       const { inputTokens, outputTokens, requests } = (yield* budget.snapshot).spent
       expect(requests).toBe(1)
       expect({ inputTokens, outputTokens }).toEqual(estimated(estimates[0]!.reserved))
@@ -182,9 +181,7 @@ describe("openai", () => {
 
   it.effect("a stream that is truncated charges what was seen, and at most what was estimated", () =>
     Effect.gen(function* () {
-      const { budget, client, estimates } = yield* setUp([
-        { ...hello, chunkSize: 4, truncateAfterChunks: 3 }
-      ])
+      const { budget, client, estimates } = yield* setUp([{ ...hello, chunkSize: 4, truncateAfterChunks: 3 }])
       const error = yield* settle(
         (async () => {
           const stream = await client.chat.completions.create({
@@ -261,7 +258,7 @@ describe("openai", () => {
         yield* until(() => Effect.runSync(budget.snapshot).open === 0)
         expect(arrivals).toHaveLength(5 + step)
       }
-      for (const call of calls) expect(yield* call).toBeInstanceOf(OpenAI.RateLimitError)
+      for (const call of calls) expect(yield* call).toBeInstanceOf(RateLimitError)
       expect(arrivals).toEqual([0, 0, 0, 0, 0, 1_000, 2_000, 3_000, 4_000, 5_000])
       expect(provider.journal()).toHaveLength(10)
       yield* expectAccounted(budget, provider)

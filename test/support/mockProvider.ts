@@ -81,24 +81,3 @@ export const expectAccounted = Effect.fnUntraced(function* (
     outputTokens: expected.outputTokens + unread.outputTokens
   })
 })
-
-/** A promise and what resolves it. */
-export const makeLatch = () => {
-  let resolve = (): void => {}
-  const promise = new Promise<void>((done) => (resolve = done))
-  return { promise, resolve }
-}
-
-/** Lets promises and sockets go on until something is the case. */
-export const until = Effect.fnUntraced(function* (holds: () => boolean) {
-  for (let turns = 0; !holds(); turns++) {
-    if (turns === 100_000) throw new Error(`never: ${holds.toString()}`)
-    yield* Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
-  }
-})
-
-/** What a promise ends with, well or badly. */
-export const settle = <A>(promise: PromiseLike<A>): Effect.Effect<unknown> => {
-  const settled = Promise.resolve(promise).catch((error: unknown) => error)
-  return Effect.promise(() => settled)
-}
