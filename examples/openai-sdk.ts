@@ -27,9 +27,12 @@ const program = Effect.gen(function* () {
   const { served, url } = yield* provider // stands in for api.openai.com
   const fetch = yield* BudgetedFetch.make({ budget: Session })
   const client = new OpenAI({ fetch, baseURL: `${url}/v1`, apiKey: "the mock provider asks for none" })
-  yield* Effect.forkScoped(Stream.runForEach(Session.events, (event) => Effect.sync(() => printEvent(event))), {
-    startImmediately: true
-  })
+  yield* Effect.forkScoped(
+    Stream.runForEach(Session.events, (event) => Effect.sync(() => printEvent(event))),
+    {
+      startImmediately: true
+    }
+  )
 
   const chat = (content: string) => ({
     model,
@@ -61,10 +64,12 @@ const program = Effect.gen(function* () {
   yield* Console.log("\nOne that may need more than the session has left")
   const refused = yield* Effect.flip(
     Effect.tryPromise({
-      try: () => client.chat.completions.create({ ...chat("Which of them do providers use?"), max_completion_tokens: 300 }),
+      try: () =>
+        client.chat.completions.create({ ...chat("Which of them do providers use?"), max_completion_tokens: 300 }),
       catch: (error) => error
     })
   )
+  yield* Effect.yieldNow
   if (!(refused instanceof RateLimitError)) return yield* Effect.die(refused)
   yield* Console.log(`  the client throws its own RateLimitError:\n  ${refused.message}`)
 
