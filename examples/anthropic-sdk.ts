@@ -35,15 +35,15 @@ const program = Effect.gen(function* () {
 
   yield* Console.log("A message")
   const answer = yield* ask("What is a token bucket?")
-  yield* Console.log(quote(answer.content.map((block) => (block.type === "text" ? block.text : "")).join("")))
   yield* Effect.yieldNow
+  yield* Console.log(quote(answer.content.map((block) => (block.type === "text" ? block.text : "")).join("")))
 
   yield* Console.log("\nA streamed one")
   const text = yield* Effect.promise(() =>
     client.messages.stream(message("How does a sliding window differ?")).finalText()
   )
-  yield* Console.log(quote(text))
   yield* Effect.yieldNow
+  yield* Console.log(quote(text))
 
   // The client of the first call retries after a second, as it always does. The two that come while it is away would
   // have met a 429 of their own: they wait in the budget instead.

@@ -51,12 +51,15 @@ const program = Effect.gen(function* () {
     "Which of them do providers use?"
   ]) {
     const before = served.length
-    yield* Console.log(`${question} At most 100 tokens, please.`)
-    yield* Console.log(quote(yield* ask(question)))
+    yield* Console.log(`${before === 0 ? "" : "\n"}${question} At most 100 tokens, please.`)
+    const answer = yield* ask(question)
     yield* Effect.yieldNow
+    yield* Console.log(quote(answer))
     const call = served[before]
     yield* Console.log(
-      call === undefined ? "  the provider was not asked\n" : `  the provider was asked for at most ${call.maxTokens}\n`
+      call === undefined
+        ? "  the provider was not asked"
+        : `  the provider was asked for at most ${call.maxTokens} tokens`
     )
   }
   printTotals(yield* Chat.snapshot, served)

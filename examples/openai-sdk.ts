@@ -8,7 +8,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Stream } from "effect"
 import { Budget, BudgetedFetch, Limit } from "effect-budget"
 import { OpenAI, RateLimitError } from "openai"
-import { printEvent, printTotals, quote } from "./mock/account.ts"
+import { message, printEvent, printTotals, quote } from "./mock/account.ts"
 import { provider } from "./mock/scoped.ts"
 
 // What the provider allows to the key, and what one session may spend of it.
@@ -42,8 +42,8 @@ const program = Effect.gen(function* () {
 
   yield* Console.log("A chat completion")
   const answer = yield* Effect.promise(() => client.chat.completions.create(chat("What is a token bucket?")))
-  yield* Console.log(quote(answer.choices[0]?.message.content ?? ""))
   yield* Effect.yieldNow
+  yield* Console.log(quote(answer.choices[0]?.message.content ?? ""))
 
   // A stream reports its usage in its last chunk, if it is asked to. If not, the budget counts the text that it saw.
   yield* Console.log("\nA streamed one")
@@ -57,8 +57,8 @@ const program = Effect.gen(function* () {
     for await (const chunk of stream) text += chunk.choices[0]?.delta.content ?? ""
     return text
   })
-  yield* Console.log(quote(text))
   yield* Effect.yieldNow
+  yield* Console.log(quote(text))
 
   // The budget answers in the provider's place, with a 429 that also says that it is in vain to retry.
   yield* Console.log("\nOne that may need more than the session has left")
@@ -71,7 +71,7 @@ const program = Effect.gen(function* () {
   )
   yield* Effect.yieldNow
   if (!(refused instanceof RateLimitError)) return yield* Effect.die(refused)
-  yield* Console.log(`  the client throws its own RateLimitError:\n  ${refused.message}`)
+  yield* Console.log(`  the client throws its own RateLimitError:\n${message(refused.message)}`)
 
   printTotals(yield* Session.snapshot, served)
 })

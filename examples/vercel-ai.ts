@@ -49,8 +49,8 @@ const program = Effect.gen(function* () {
       maxOutputTokens: 200
     })
   )
-  yield* Console.log(`${quote(text)} after ${steps.length} steps`)
   yield* Effect.yieldNow
+  yield* Console.log(`${quote(text)}\n  steps: ${steps.length}`)
 
   yield* Console.log("\nstreamText, by Anthropic")
   const stream = streamText({
@@ -58,8 +58,9 @@ const program = Effect.gen(function* () {
     prompt: "How does a sliding window differ?",
     maxOutputTokens: 200
   })
-  yield* Console.log(quote(yield* Effect.promise(async () => stream.text)))
+  const streamed = yield* Effect.promise(async () => stream.text)
   yield* Effect.yieldNow
+  yield* Console.log(quote(streamed))
 
   printTotals(yield* AgentRun.snapshot, served)
 })

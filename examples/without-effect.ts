@@ -4,7 +4,7 @@
 import { setImmediate } from "node:timers/promises"
 import { Limit, makeBudget } from "effect-budget"
 import { OpenAI, RateLimitError } from "openai"
-import { printEvent, printTotals, quote } from "./mock/account.ts"
+import { message, printEvent, printTotals, quote } from "./mock/account.ts"
 import { startProvider } from "./mock/provider.ts"
 
 const provider = await startProvider() // stands in for api.openai.com
@@ -40,7 +40,7 @@ try {
   const refused: unknown = await ask("Which of them do providers use?").catch((error: unknown) => error)
   await setImmediate()
   if (!(refused instanceof RateLimitError)) throw refused
-  console.log(`  ${refused.message}`)
+  console.log(message(refused.message))
 
   printTotals(budget.snapshot(), provider.served)
 } finally {

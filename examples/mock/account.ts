@@ -10,7 +10,7 @@ export const eventLine = (event: BudgetEvent.BudgetEvent): string | undefined =>
     case "Admitted":
       return `${row("reserved", event.estimate)}${waited(event.waitedMillis)}`
     case "Settled":
-      return row("used", event.actual)
+      return `${row("used", event.actual)}${isRejected(event.actual) ? "   answered with an error" : ""}`
     case "Refused":
       return `${row("refused", event.estimate)}   by ${event.reason.budget}: ${event.reason._tag}`
     default:
@@ -42,6 +42,12 @@ export const printTotals = (snapshot: Budget.Snapshot, served: ReadonlyArray<Ser
 /** A text in quotes, on one line that is short enough. */
 export const quote = (text: string): string => `  “${text.length > 90 ? `${text.slice(0, 89)}…` : text}”`
 
+/** A message of an error, broken where a line would be too long. */
+export const message = (text: string): string => `  ${text.replaceAll(/(.{1,96})( |$)/g, "$1\n  ").trimEnd()}`
+
+const isRejected = ({ inputTokens, outputTokens, requests }: Usage.Usage): boolean =>
+  requests > 0 && inputTokens + outputTokens === 0
+
 const row = (what: string, usage: Usage.Usage): string =>
   `  ${what.padEnd(9)}${tokens(usage.inputTokens, usage.outputTokens)}   ${dollars(usage.costNanoUsd).padEnd(9)}`
 
@@ -52,7 +58,7 @@ const waited = (millis: number): string => (millis < 1 ? "" : `   waited ${(mill
 
 /** The integers of the meter of money are nano-dollars. */
 const amount = (limit: Limit.Limit, units: number): string =>
-  limit.meter.name === "usd" ? dollars(units) : `${whole(units)} ${limit.meter.name}`
+  limit.meter.name === "usd" ? dollars(units) : whole(units)
 
 const dollars = (nanoUsd: number): string => `$${(nanoUsd / 1e9).toFixed(6)}`
 const whole = (count: number): string => count.toLocaleString("en-US")

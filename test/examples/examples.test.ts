@@ -1,0 +1,89 @@
+import { assert, describe, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { readFileSync } from "node:fs"
+
+const { scripts }: { scripts: Record<string, string> } = JSON.parse(readFileSync("package.json", "utf8"))
+
+interface Ended {
+  readonly code: number | string | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the command of `npm run example:…`, with the Node that runs the tests, and waits for its end. */
+const run = (example: string): Promise<Ended> => {
+  const [command, ...args] = scripts[`example:${example}`]!.split(" ")
+  assert.strictEqual(command, "node")
+  return new Promise((resolve) => {
+    const child = execFile(process.execPath, args, { timeout: 25_000 }, (_error, stdout, stderr) =>
+      resolve({ code: child.exitCode, stdout, stderr })
+    )
+  })
+}
+
+/** The output of an example that has ended well: readable, at rest, and in agreement with its provider. */
+const outputOf = async (example: string): Promise<string> => {
+  const { code, stderr, stdout } = await run(example)
+  assert.strictEqual(stderr, "")
+  assert.strictEqual(code, 0)
+  for (const line of stdout.split("\n")) assert.isAtMost(line.length, 100, line)
+  const [spent, served] = ["spent", "served"].map((what) => tokensIn(lineWith(stdout, `  ${what} `)))
+  assert.isAbove(spent![0]! + spent![1]!, 0)
+  assert.deepStrictEqual(spent, served)
+  assert.include(stdout, "nothing is reserved and nobody waits")
+  return stdout
+}
+
+const linesWith = (output: string, text: string): ReadonlyArray<string> =>
+  output.split("\n").filter((line) => line.includes(text))
+const lineWith = (output: string, text: string): string => linesWith(output, text)[0] ?? ""
+const tokensIn = (line: string): ReadonlyArray<number> =>
+  [...line.matchAll(/(\d[\d,]*) (?:in|out)\b/g)].map(([, digits]) => Number(digits!.replaceAll(",", "")))
+const numbersIn = (line: string): ReadonlyArray<number> => line.split(/\s+/).slice(-2).map(Number)
+
+// Each is a process of its own, and spends most of its time waiting.
+describe.concurrent("the examples", () => {
+  it("openai-sdk: a session that is used up makes the client throw its own RateLimitError", async () => {
+    const output = await outputOf("openai-sdk")
+    assert.include(output, "by Session: BudgetExceeded")
+    assert.include(output, "429 Session: cap(tokens) is used up")
+    assert.include(output, "by the provider, in 2 requests")
+  })
+
+  it("anthropic-sdk: one 429 of the provider makes everybody wait, and is the only one", async () => {
+    const output = await outputOf("anthropic-sdk")
+    assert.include(output, "answered with 429: 1 of 6 requests")
+    // The one that was rejected and came again, and two that waited in the budget.
+    assert.strictEqual(linesWith(output, "waited").length, 3)
+  })
+
+  it("vercel-ai: each step of a call with tools is a reservation of its own", async () => {
+    const output = await outputOf("vercel-ai")
+    assert.include(output, "steps: 2")
+    assert.strictEqual(linesWith(output, "reserved  ").length, 3)
+  })
+
+  it("tenants: premium gets its share, free waits or is refused, and the provider never says 429", async () => {
+    const output = await outputOf("tenants")
+    assert.include(output, "answered with 429 by the provider: 0")
+    assert.deepStrictEqual(numbersIn(lineWith(output, "sent after 1 s")), [6, 2])
+    const [acmeRefused, hobbyRefused] = numbersIn(lineWith(output, "refused, at no cost"))
+    assert.strictEqual(acmeRefused, 0)
+    assert.isAbove(hobbyRefused!, 0)
+  })
+
+  it("interactive: a shorter answer, then a sentence of one's own, and never an error", async () => {
+    const output = await outputOf("interactive")
+    assert.include(output, "the provider was asked for at most 100 tokens")
+    assert.include(output, "the provider was asked for at most 36 tokens")
+    assert.match(output, /Ask me again in \d+ seconds/)
+    assert.include(output, "the provider was not asked")
+  })
+
+  it("without-effect: waits and refuses the same, and imports nothing of Effect's", async () => {
+    const output = await outputOf("without-effect")
+    assert.strictEqual(linesWith(output, "waited").length, 1)
+    assert.include(output, "429 budget: cap(usd) is used up")
+    assert.notMatch(readFileSync("examples/without-effect.ts", "utf8"), /from "(effect|@effect)\b(?!-budget)/)
+  })
+})
