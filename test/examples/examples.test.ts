@@ -15,7 +15,7 @@ const run = (example: string): Promise<Ended> => {
   const [command, ...args] = scripts[`example:${example}`]!.split(" ")
   assert.strictEqual(command, "node")
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, args, { timeout: 25_000 }, (_error, stdout, stderr) =>
+    const child = execFile(process.execPath, args, { timeout: 60_000 }, (_error, stdout, stderr) =>
       resolve({ code: child.exitCode, stdout, stderr })
     )
   })
@@ -41,8 +41,7 @@ const tokensIn = (line: string): ReadonlyArray<number> =>
   [...line.matchAll(/(\d[\d,]*) (?:in|out)\b/g)].map(([, digits]) => Number(digits!.replaceAll(",", "")))
 const numbersIn = (line: string): ReadonlyArray<number> => line.split(/\s+/).slice(-2).map(Number)
 
-// Each is a process of its own, and spends most of its time waiting.
-describe.concurrent("the examples", () => {
+describe("the examples", () => {
   it("openai-sdk: a session that is used up makes the client throw its own RateLimitError", async () => {
     const output = await outputOf("openai-sdk")
     assert.include(output, "by Session: BudgetExceeded")
