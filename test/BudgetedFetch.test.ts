@@ -255,6 +255,7 @@ describe("the body of an answer", () => {
       expect((yield* budget.snapshot).open).toBe(1)
       open()
       yield* Effect.promise(() => reader.read())
+      expect(yield* Effect.promise(() => reader.read())).toMatchObject({ done: true })
       expect(yield* spentOf(budget)).toEqual(usual)
       yield* expectAtRest(budget)
     })
@@ -336,6 +337,7 @@ describe("the body of an answer", () => {
       }
       expect((yield* budget.snapshot).open).toBe(1)
       latch.resolve()
+      yield* Effect.promise(() => reader.read())
       yield* Effect.promise(() => reader.read())
       expect(yield* spentOf(budget)).toEqual(usual)
       yield* expectAtRest(budget)
@@ -691,6 +693,7 @@ describe("what is sent", () => {
     Effect.gen(function* () {
       const notes: Array<unknown> = []
       const history: OutputHistory.OutputHistory = {
+        snapshot: () => [],
         expect: (_, allowed) => Math.min(allowed, 40),
         note: (kind, tokens) => notes.push({ ...kind, ...tokens })
       }
