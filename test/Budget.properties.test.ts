@@ -99,7 +99,6 @@ const steady: Kind = {
 // A bucket may lose one unit of a refund whenever it is asked.
 const withoutBuckets: Kind = {
   callsMax: 30,
-  topologies: ["single", "tenants"],
   hasSetBacks: false,
   hasShuffles: false,
   limitKinds: ["Cap", "SlidingWindow", "FixedWindow", "Concurrency"]
@@ -416,6 +415,118 @@ describe("what random programs have found is no more:", () => {
       )
     )
     expect(problemsOf(log)).toHaveLength(1)
+  })
+
+  it("one who leaves changes the order in which a pause and a window end at the same instant", () => {
+    const log = run(
+      plainProgram(
+        [{ limits: [Limit.slidingWindow("tokens", 8, 100)] }, { within: [0] }, { within: [1] }],
+        [
+          { budget: 0, estimate: tokens(2) },
+          { budget: 2, estimate: tokens(7) },
+          { budget: 2, at: 1, estimate: tokens(1) },
+          { budget: 0, at: 1, estimate: tokens(1) },
+          { budget: 0, at: 10, maxWait: 10 }
+        ],
+        {
+          deeds: [
+            { do: "pause", at: 0, budget: 0, until: 100 },
+            { do: "charge", at: 19, budget: 2, usage: tokens(5) }
+          ]
+        }
+      )
+    )
+    expect(noticed(log, run)).toEqual([])
+  })
+
+  it("one who leaves changes the order of those who have waited long enough at the same instant", () => {
+    const log = run(
+      plainProgram(
+        [{ limits: [Limit.cap("inputTokens", 10)] }, ...times(4, () => ({ within: [0] }))],
+        [
+          { budget: 0, estimate: tokens(5), ...lasting(1_000) },
+          { budget: 1, at: 1, estimate: tokens(9), maxWait: 19 },
+          { budget: 2, at: 2, estimate: tokens(2), maxWait: 18 },
+          { budget: 3, at: 3, estimate: tokens(9), maxWait: 87 },
+          { budget: 4, at: 4, estimate: tokens(9), maxWait: 11 }
+        ]
+      )
+    )
+    expect(noticed(log, run)).toEqual([])
+  })
+
+  it("one who leaves changes who of those behind a head are let in", () => {
+    const log = run(
+      plainProgram(
+        [
+          { limits: [Limit.fixedWindow("tokens", 7, everySecond, { chargeAt: "settle" })] },
+          { within: [0] },
+          { within: [0] },
+          { within: [0] }
+        ],
+        [
+          { budget: 0, at: 1, estimate: tokens(2, 1) },
+          { budget: 2, at: 2, estimate: tokens(1) },
+          { budget: 3, estimate: tokens(1), ...lasting(300) },
+          { budget: 1, at: 2, estimate: tokens(3, 1) },
+          { budget: 0, estimate: tokens(1) },
+          { budget: 1, at: 1, interruptAt: 6, estimate: tokens(1) },
+          { budget: 0, at: 1, estimate: tokens(2, 1) },
+          { budget: 3, estimate: tokens(2, 3) },
+          { budget: 2, at: 1, estimate: tokens(2, 1), steps: [{ do: "release" }] }
+        ],
+        { startsAt: 1_000_000_000 - 13 }
+      )
+    )
+    expect(noticed(log, run)).toEqual([])
+  })
+
+  it("one who is refused at once changes the order in which limits open at the same instant", () => {
+    const log = run(
+      plainProgram(
+        [
+          { limits: [Limit.concurrency(3), Limit.fixedWindow("tokens", 8, everySecond)] },
+          { within: [0], limits: [Limit.fixedWindow("outputTokens", 4, everySecond)] },
+          { within: [0] },
+          { within: [1] }
+        ],
+        [
+          { budget: 3, estimate: tokens(2, 3), ...lasting(300) },
+          { budget: 3, estimate: tokens(3, 1), ...lasting(300) },
+          { budget: 1, at: 1, estimate: tokens(0, 1) },
+          { budget: 0, estimate: tokens(3, 1), ...lasting(300) },
+          { budget: 0, estimate: tokens(4, 1) },
+          { budget: 2, estimate: tokens(3, 2) },
+          { budget: 2, at: 17, via: "tryReserve" }
+        ],
+        { startsAt: 1_000_000_000 - 16 }
+      )
+    )
+    expect(noticed(log, run)).toEqual([])
+  })
+
+  it("one who leaves changes the order in which limits of two budgets open at the same instant", () => {
+    const log = run(
+      plainProgram(
+        [
+          { limits: [Limit.fixedWindow("inputTokens", 4, everySecond, { chargeAt: "settle" })] },
+          { within: [0], limits: [Limit.fixedWindow("outputTokens", 3, everySecond, { chargeAt: "settle" })] },
+          { within: [0] },
+          { within: [1] },
+          { within: [2] }
+        ],
+        [
+          { budget: 3, at: 1, estimate: tokens(4, 1) },
+          { budget: 0, estimate: tokens(3) },
+          { budget: 3, estimate: tokens(1, 3) },
+          { budget: 4, at: 6, maxWait: 1, estimate: tokens(1) },
+          { budget: 0, estimate: tokens(1) },
+          { budget: 2, at: 5, maxWait: 10, estimate: tokens(1) }
+        ],
+        { startsAt: 1_000_000_000 - 15 }
+      )
+    )
+    expect(noticed(log, run)).toEqual([])
   })
 
   it("a run that is gone leaves its tenant's place among the tenants to the tenant's other runs", () => {

@@ -91,7 +91,7 @@ export class Admission {
     else if (line.head === waiter) this.#headChanged(line, formerHead)
     this.#touchAll(line.gates)
     if (until < AFTER_SETTLEMENT) {
-      waiter.deadline = alarm(1, (time) => this.#expire(waiter, time))
+      waiter.deadline = alarm(hold.arrival, (time) => this.#expire(waiter, time))
       this.timeline.set(waiter.deadline, until)
     }
     this.#run(now)
@@ -419,7 +419,7 @@ export class Admission {
   }
 
   #alarmOf(gate: Gate): Alarm {
-    return alarm(0, (now) => {
+    return alarm(-gate.number, (now) => {
       this.#touch(gate)
       this.#run(now)
     })

@@ -49,7 +49,7 @@ export class FairQueue {
     this.size--
   }
 
-  /** Some of the lines that wait, the next one first. */
+  /** The first few of the lines that wait, in fair order. */
   some(count: number): ReadonlyArray<Line> {
     const lines: Array<Line> = []
     this.#flows.collect(count, lines)
@@ -186,7 +186,7 @@ class Flows {
   }
 
   collect(count: number, lines: Array<Line>): void {
-    for (const flow of this.active.items) {
+    for (const flow of this.active.inOrder()) {
       if (lines.length === count) return
       if (flow.line === undefined) flow.inner?.collect(count, lines)
       else lines.push(flow.line)

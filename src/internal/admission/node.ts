@@ -8,6 +8,8 @@ import type { Line, Waiter } from "./line.ts"
 
 /** One limit of a budget, and who waits at it. */
 export class Gate {
+  /** Of two that open at the same instant, the younger one is served first: it may be the one of an inner budget. */
+  readonly number = ++gatesMade
   readonly node: BudgetNode
   readonly state: LimitState
   /** Whether anybody can ever wait here. A ceiling per call lets in at once or never: there is no turn to keep. */
@@ -131,3 +133,5 @@ export interface Path {
 
 const statesOf = (ledger: Ledger): ReadonlyArray<LimitState> =>
   ledger.pause === undefined ? ledger.states : [ledger.pause, ...ledger.states]
+
+let gatesMade = 0

@@ -28,24 +28,43 @@ export const noticed = (log: Log, run: (program: Program) => Log): ReadonlyArray
     )
     if (wasSomebodyAdmitted || isDecided) return []
     const [here, there] = [fatesIn(log, id), fatesIn(without, id)]
-    const difference = here.findIndex((line, index) => line !== there[index])
-    return difference === -1
-      ? []
-      : [`without call ${id}: ${there[difference] ?? "nothing"}, with it: ${here[difference] ?? "nothing"}`]
+    const difference = here.findIndex(({ text }, index) => text !== there[index]?.text)
+    if (difference === -1 || isTied([log, without], asked.now, [here, there])) return []
+    return [`without call ${id}: ${there[difference]?.text ?? "nothing"}, with it: ${here[difference]!.text}`]
   })
+
+/**
+ * Whether what differs may come from a tie before: of sleeps that end at one instant, the clock ends the older one
+ * first, and the one timer of all budgets is a new sleep whenever somebody has wanted it to ring earlier.
+ */
+const isTied = (logs: ReadonlyArray<Log>, since: number, [here, there]: readonly [Fates, Fates]): boolean => {
+  const differing = [
+    ...here.filter(({ text }) => there.every((other) => other.text !== text)),
+    ...there.filter(({ text }) => here.every((other) => other.text !== text))
+  ]
+  const first = Math.min(...differing.map(({ now }) => now))
+  return logs.some(({ ties }) => ties.some((tie) => tie > since && tie <= first))
+}
 
 /** Whether a call was interrupted between its admission, or refusal, and its going on. */
 const isUncertain = ({ program }: Log, id: number): boolean => program.calls[id]!.isInterruptedOnWake
 
 /** Who starts and who is refused when: in which order at one instant means nothing. */
-const fatesIn = ({ entries }: Log, absent: number): ReadonlyArray<string> =>
+const fatesIn = ({ entries }: Log, absent: number): Fates =>
   entries
     .flatMap((entry) =>
       (entry.is === "started" || entry.is === "refused") && entry.call !== absent
-        ? [`call ${entry.call} ${entry.is} at ${entry.now}${entry.is === "started" ? grantOf(entry.granted) : ""}`]
+        ? [
+            {
+              text: `call ${entry.call} ${entry.is} at ${entry.now}${entry.is === "started" ? grantOf(entry.granted) : ""}`,
+              now: entry.now
+            }
+          ]
         : []
     )
-    .sort()
+    .sort((a, b) => (a.text < b.text ? -1 : 1))
 
 const grantOf = (granted: Usage.Usage | undefined): string =>
   granted === undefined ? "" : ` with ${granted.outputTokens} output tokens`
+
+type Fates = ReadonlyArray<{ readonly text: string; readonly now: number }>

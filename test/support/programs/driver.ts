@@ -37,6 +37,7 @@ class Driver {
   readonly #asking = new Set<number>()
   readonly #woken: Array<{ readonly call: Call; readonly entry: { open: number | undefined } }> = []
   readonly #events = new Map<number, Array<BudgetEvent>>()
+  readonly #ties: Array<number> = []
   #setBack = 0
 
   constructor(program: Program) {
@@ -72,6 +73,7 @@ class Driver {
       entries: this.#entries,
       stuck,
       events: this.#events,
+      ties: this.#ties,
       timersFired: fired,
       timersMax: sleepingMax
     }
@@ -114,6 +116,7 @@ class Driver {
   #passTo(elapsed: number): void {
     for (let due = this.#world.nextDue; due < Number.POSITIVE_INFINITY; due = this.#world.nextDue) {
       if (due + this.#setBack - this.#program.startsAt > elapsed) break
+      if (this.#world.budgetClock.nextDue === this.#world.programClock.nextDue) this.#ties.push(due + this.#setBack)
       this.#world.setTime(Math.max(due, this.#world.now))
       this.#rest()
     }

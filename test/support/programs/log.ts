@@ -12,6 +12,8 @@ export interface Log {
   readonly stuck: ReadonlyArray<number>
   /** What those who listened to a budget were told. */
   readonly events: ReadonlyMap<number, ReadonlyArray<BudgetEvent>>
+  /** When the budgets' timer rang at the very instant at which somebody else's sleep was over. */
+  readonly ties: ReadonlyArray<number>
   /** How often the budgets' timer rang, and how many timers there were at most at once. */
   readonly timersFired: number
   readonly timersMax: number

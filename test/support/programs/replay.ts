@@ -329,4 +329,4 @@ export const fatesOf = ({ entries, program }: Log): ReadonlyMap<Entry, Fate> => 
   return fates
 }
 
-const nothingElse = { stuck: [], events: new Map(), timersFired: 0, timersMax: 0 }
+const nothingElse = { stuck: [], events: new Map(), ties: [], timersFired: 0, timersMax: 0 }
