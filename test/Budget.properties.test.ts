@@ -172,6 +172,29 @@ describe("fairness", () => {
     expect(startsOf(log, 2)).toEqual(times(50, (index) => 1 + index))
   })
 
+  it("does not let one that its own tenant has shut out since it began to wait elsewhere delay another", () => {
+    for (const large of [90, 100]) {
+      const log = run(
+        plainProgram(
+          [
+            { limits: [Limit.slidingWindow("inputTokens", 100, 1_000)] },
+            { within: [0], limits: [Limit.concurrency(1)] },
+            { within: [1] },
+            { within: [1] },
+            { within: [0] }
+          ],
+          [
+            { budget: 0, estimate: tokens(50) },
+            { budget: 2, at: 1, estimate: tokens(large) },
+            { budget: 3, at: 2, ...lasting(5_000) },
+            ...times(40, (index) => ({ budget: 4, at: 10 + index, estimate: tokens(1) }))
+          ]
+        )
+      )
+      expect(startsOf(log, 4)).toEqual(times(40, (index) => 10 + index))
+    }
+  })
+
   it("lets a large request start when it can be promised to, through a stream of small ones", () => {
     const log = run(
       plainProgram(
@@ -449,6 +472,27 @@ describe("what random programs have found is no more:", () => {
           { budget: 2, at: 2, estimate: tokens(2), maxWait: 18 },
           { budget: 3, at: 3, estimate: tokens(9), maxWait: 87 },
           { budget: 4, at: 4, estimate: tokens(9), maxWait: 11 }
+        ]
+      )
+    )
+    expect(noticed(log, run)).toEqual([])
+  })
+
+  it("one who is refused at once lets another wait at a limit at which it waits only later otherwise", () => {
+    const log = run(
+      plainProgram(
+        [
+          { limits: [Limit.slidingWindow("outputTokens", 9, 1, { chargeAt: "settle" })] },
+          { within: [0] },
+          { within: [0], limits: [Limit.slidingWindow("inputTokens", 12, 100)] },
+          { within: [0] }
+        ],
+        [
+          { budget: 2, steps: [{ do: "commit", usage: tokens(16, 23) }] },
+          { budget: 2, estimate: tokens(7, 9) },
+          { budget: 3, estimate: tokens(1, 1), ...lasting(300) },
+          { budget: 1, at: 3, estimate: tokens(1, 1) },
+          { budget: 2, at: 2, via: "tryReserve", estimate: tokens(1, 1) }
         ]
       )
     )

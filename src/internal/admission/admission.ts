@@ -27,9 +27,10 @@ export interface Obstacle {
  * Lets requests pass all gates of their path at one instant, or keeps them in line until they can.
  *
  * Whoever waits holds nothing. The head of a line waits at the gate that will let it in last and keeps back only
- * younger requests, and only there. When it had its turn in vain a few times, it is pinned: it keeps its place at all
- * its gates at once, so that nothing but backfilling passes it any more. The oldest pinned request is kept back by
- * nobody, and what was admitted before it settles or leaves its window: it gets its turn.
+ * younger requests, and only there. It goes to another gate when it has its turn in vain or keeps somebody out in vain.
+ * When that has happened a few times, it is pinned: it keeps its place at all its gates at once, so that nothing but
+ * backfilling passes it any more. The oldest pinned request is kept back by nobody, and what was admitted before it
+ * settles or leaves its window: it gets its turn.
  *
  * Budgets under one clock share one admission, which is the only writer of their ledgers.
  */
@@ -282,7 +283,7 @@ export class Admission {
       const obstacle = this.#obstacle(head.hold, now)
       if (obstacle === undefined) this.#admit(head, now)
       else if (obstacle.at === NEVER) this.#end(head, refusal(obstacle, now))
-      else if (obstacle.gate !== gate && !isPinned(head.line)) this.#passOn(head, obstacle.gate)
+      else if (obstacle.gate !== gate && this.#isInVain(head, gate, now)) this.#passOn(head, obstacle.gate)
       else {
         const readyAt = gate.state.readyAt(head.hold.amountAt(gate), now)
         wakeAt = Math.min(readyAt > now ? readyAt : AFTER_SETTLEMENT, this.#backfill(gate, head, now))
@@ -309,6 +310,25 @@ export class Admission {
       else nextAt = Math.min(nextAt, obstacle.at)
     }
     return nextAt
+  }
+
+  /**
+   * Whether a head had better wait where it will be let in last: it has its turn in vain, or keeps somebody out in
+   * vain. Before, it stays, so that where it waits does not depend on how often somebody looks.
+   */
+  #isInVain(head: Waiter, gate: Gate, now: number): boolean {
+    if (isPinned(head.line)) return false
+    const amount = head.hold.amountAt(gate)
+    return amount === 0 || gate.state.readyAt(amount, now) <= now || this.#keepsOut(head, gate, now)
+  }
+
+  /** Whether there is room at a gate for somebody behind its head. */
+  #keepsOut(head: Waiter, gate: Gate, now: number): boolean {
+    return candidates(gate, head).some(({ hold }) => {
+      const amount = hold.amountAt(gate)
+      const isRoom = amount > 0 && gate.state.readyAt(amount, now) <= now
+      return isRoom && overtakableAt(head, gate, hold, amount, now) > now
+    })
   }
 
   #admit(waiter: Waiter, now: number): void {
