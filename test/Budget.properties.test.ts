@@ -499,6 +499,30 @@ describe("what random programs have found is no more:", () => {
     expect(noticed(log, run)).toEqual([])
   })
 
+  it("a head that is gone lets those behind it wait where it did", () => {
+    const log = run(
+      plainProgram(
+        [
+          { limits: [Limit.concurrency(3)] },
+          { within: [0] },
+          { within: [0] },
+          { within: [0], limits: [Limit.slidingWindow("inputTokens", 7, 1, { chargeAt: "settle" })] }
+        ],
+        [
+          { budget: 3, estimate: tokens(5), ...lasting(700) },
+          { budget: 3, at: 1, maxWait: 60 },
+          { budget: 3, at: 2, estimate: tokens(2) },
+          { budget: 3, estimate: tokens(1), ...lasting(700) },
+          { budget: 1, at: 1, ...lasting(300) },
+          { budget: 2, ...lasting(300) },
+          { budget: 1, at: 1 },
+          { budget: 2, at: 300, ...lasting(3) }
+        ]
+      )
+    )
+    expect(noticed(log, run)).toEqual([])
+  })
+
   it("one who leaves changes who of those behind a head are let in", () => {
     const log = run(
       plainProgram(

@@ -85,7 +85,7 @@ export class Admission {
   wait(hold: Hold, obstacle: Obstacle, until: number, now: number): Waiter {
     const line = this.#lineOf(hold.node)
     const formerHead = line.head
-    const waiter = line.join(hold, now)
+    const waiter = line.join(hold, obstacle.gate, now)
     hold.waiter = waiter
     this.#noteWaiting(hold)
     if (formerHead === undefined) park(line, obstacle.gate)
@@ -367,8 +367,11 @@ export class Admission {
   }
 
   #headChanged(line: Line, former: Waiter): void {
-    // The place at all gates was the former head's own. The next one begins at one gate, from which it finds its way.
-    if (isPinned(line)) this.#move(line, former, line.gates[0]!)
+    const { gate } = line.head!
+    // While the gates of its budget change, it waits nowhere.
+    if (line.gates.length === 0) return
+    // Where the former head waited was its own affair. The next one begins where it has found an obstacle.
+    if (isPinned(line) || line.gates[0] !== gate) this.#move(line, former, gate)
     else if (line.flow !== undefined) line.gates[0]!.queue!.headChanged(line)
   }
 
@@ -383,6 +386,7 @@ export class Admission {
 
   #move(line: Line, head: Waiter, gate: Gate): void {
     this.#touchAll(unpark(line, head))
+    line.head!.gate = gate
     park(line, gate)
     this.#touch(gate)
   }
@@ -405,6 +409,7 @@ export class Admission {
     this.#noteWaiting(hold)
     const obstacle = this.#obstacle(hold, now)
     if (obstacle?.at === NEVER) this.#end(waiter, refusal(obstacle, now))
+    else waiter.gate = obstacle?.gate ?? hold.path.gates[0] ?? waiter.gate
   }
 
   /** Parks a line at a gate, or lets everyone in where there is none any more. */
@@ -415,6 +420,7 @@ export class Admission {
         this.#admit(head, now)
         continue
       }
+      head.gate = gate
       park(line, gate)
       return this.#touch(gate)
     }

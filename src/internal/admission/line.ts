@@ -8,6 +8,8 @@ import type { BudgetNode, Gate } from "./node.ts"
 export class Waiter {
   readonly line: Line
   readonly hold: Hold
+  /** Where it waits, or will when it has become the head of its line. */
+  gate: Gate
   readonly since: number
   before: Waiter | undefined
   behind: Waiter | undefined
@@ -20,9 +22,10 @@ export class Waiter {
   outcome: Outcome | undefined
   #sleeper: Sleeper | undefined
 
-  constructor(line: Line, hold: Hold, since: number) {
+  constructor(line: Line, hold: Hold, gate: Gate, since: number) {
     this.line = line
     this.hold = hold
+    this.gate = gate
     this.since = since
   }
 
@@ -62,8 +65,8 @@ export class Line {
   }
 
   /** Puts a request behind all that go before it. */
-  join(hold: Hold, now: number): Waiter {
-    const waiter = new Waiter(this, hold, now)
+  join(hold: Hold, gate: Gate, now: number): Waiter {
+    const waiter = new Waiter(this, hold, gate, now)
     const before = this.#placeFor(hold)
     const behind = before === undefined ? this.head : before.behind
     waiter.before = before
