@@ -110,7 +110,6 @@ export const make = Effect.fnUntraced(function* <Id = never>(
     if (to === undefined) return fetch(input, init)
     if (scope.state._tag === "Closed") throw closed()
     const signal = init?.signal ?? (isRequest ? input.signal : undefined)
-    signal?.throwIfAborted()
 
     const body = init?.body ?? undefined
     const read = typeof body === "string" ? body : await bytesOf(isRequest ? input.clone() : input, init)

@@ -453,7 +453,7 @@ describe("what random programs have found is no more:", () => {
         ],
         {
           deeds: [
-            { do: "pause", at: 0, budget: 0, until: 100 },
+            { do: "pause", at: 0, budget: 0, until: 100, isGradual: false },
             { do: "charge", at: 19, budget: 2, usage: tokens(5) }
           ]
         }

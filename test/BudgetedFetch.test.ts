@@ -229,6 +229,25 @@ describe("the body of an answer", () => {
     })
   )
 
+  it.effect("ends once for each copy, whatever is done with a body that is stale or has been read", () =>
+    Effect.gen(function* () {
+      const { budget, fetch } = yield* setUp(() => Response.json(answered()))
+      const response = yield* Effect.promise(() => fetch(chatUrl, post()))
+      const stale = response.body!
+      const copy = response.clone()
+      void stale.cancel().catch(() => {})
+      void response.body!.cancel()
+      expect((yield* budget.snapshot).open).toBe(1)
+      const reader = copy.body!.getReader()
+      yield* Effect.promise(() => reader.read())
+      expect(yield* settle(copy.text())).toBeInstanceOf(TypeError)
+      expect((yield* budget.snapshot).open).toBe(1)
+      yield* Effect.promise(() => reader.read())
+      expect(yield* spentOf(budget)).toEqual(usual)
+      yield* expectAtRest(budget)
+    })
+  )
+
   it.effect("arrives piece by piece: the first before the second is sent", () =>
     Effect.gen(function* () {
       const { promise: latch, resolve: open } = makeLatch()

@@ -73,30 +73,31 @@ class WatchedResponse extends Response {
     return body === null ? null : (this[passed] = passing(body, this[reading]))
   }
 
-  override async text(): Promise<string> {
-    const text = await along(this, super.text())
-    this[reading].read(text)
-    return text
+  override text(): Promise<string> {
+    return along(
+      this,
+      () => super.text(),
+      (text) => this[reading].read(text)
+    )
   }
 
-  override async json(): Promise<unknown> {
-    const text = await along(this, super.text())
-    let body: unknown
-    try {
-      body = JSON.parse(text)
-    } catch (error) {
-      this[reading].breakOff()
-      throw error
-    }
-    this[reading].readJson(body)
-    return body
+  override json(): Promise<unknown> {
+    return along(
+      this,
+      async (): Promise<unknown> => JSON.parse(await super.text()),
+      (body) => this[reading].readJson(body)
+    )
   }
 
-  override async arrayBuffer(): Promise<ArrayBuffer> {
-    const buffer = await along(this, super.arrayBuffer())
-    this[reading].pass(new Uint8Array(buffer))
-    this[reading].finish()
-    return buffer
+  override arrayBuffer(): Promise<ArrayBuffer> {
+    return along(
+      this,
+      () => super.arrayBuffer(),
+      (buffer) => {
+        this[reading].pass(new Uint8Array(buffer))
+        this[reading].finish()
+      }
+    )
   }
 
   override async bytes(): Promise<Uint8Array<ArrayBuffer>> {
@@ -108,10 +109,12 @@ class WatchedResponse extends Response {
     return new Blob([await this.arrayBuffer()], { type })
   }
 
-  override async formData(): Promise<FormData> {
-    const form = await along(this, super.formData())
-    this[reading].breakOff()
-    return form
+  override formData(): Promise<FormData> {
+    return along(
+      this,
+      () => super.formData(),
+      () => this[reading].breakOff()
+    )
   }
 
   override clone(): Response {
@@ -122,15 +125,19 @@ class WatchedResponse extends Response {
   }
 }
 
-/** Waits for a body that is read as a whole. */
-const along = async <A>(response: WatchedResponse, body: Promise<A>): Promise<A> => {
+/** Reads a body as a whole. Who reads it a second time gets an error, while who came first still reads. */
+const along = async <A>(response: WatchedResponse, read: () => Promise<A>, then: (value: A) => void): Promise<A> => {
+  if (response.bodyUsed) return read()
   response[isRead] = true
+  let value: A
   try {
-    return await body
+    value = await read()
   } catch (error) {
     response[reading].breakOff()
     throw error
   }
+  then(value)
+  return value
 }
 
 /** The same bytes at the same time: it reads nothing ahead, and holds nothing back. */
