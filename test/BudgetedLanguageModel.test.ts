@@ -115,7 +115,7 @@ describe("a budgeted language model", () => {
       for (const [parts, charged] of [
         [
           [text("one two three"), unsaid],
-          [estimated, 3]
+          [estimated, 4]
         ],
         [
           [text("one two three"), finish({ total: 5 }, {})],
@@ -262,6 +262,23 @@ describe("a budgeted language model", () => {
     })
   )
 
+  it.effect("leaves a transformer that both models were made with to one of them", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const transformer: Telemetry.SpanTransformer = ({ response }) => {
+        seen.push(response.map((part) => part.type).join())
+      }
+      const inner = answering(text("{}"), finish())
+      const both = yield* Effect.provideService(setUp(inner), Telemetry.CurrentSpanTransformer, transformer)
+      yield* both.budgeted.generateText({ prompt: "Hi" })
+      yield* both.budgeted.generateObject({ prompt: "Hi", schema: Schema.Struct({}) })
+      expect(seen).toEqual(["text,finish", "text,finish"])
+      const ofInner = Effect.provideService(inner, Telemetry.CurrentSpanTransformer, transformer)
+      yield* (yield* setUp(ofInner)).budgeted.generateText({ prompt: "Hi" })
+      expect(seen.length).toBe(3)
+    })
+  )
+
   it.effect("tracks the ids of responses once, and tries again within one reservation", () =>
     Effect.gen(function* () {
       const asked: Array<string | undefined> = []
@@ -349,6 +366,20 @@ describe("a budgeted language model", () => {
         )
         expect(types).toContain("tool-result")
         yield* expectAtRest(budget)
+      })
+    )
+
+    it.effect("calls them for an object that cannot be decoded, as the model itself does", () =>
+      Effect.gen(function* () {
+        const { bare, budgeted } = yield* setUp(answering(call, finish()))
+        let calls = 0
+        const ask = Effect.sync(() => ++calls)
+        const toolkit = yield* tools.pipe(Effect.provide(tools.toLayer({ Ask: () => ask })))
+        const options = { prompt: "Hi", toolkit, schema: Schema.Struct({}) }
+        expect(yield* Effect.flip(budgeted.generateObject(options))).toEqual(
+          yield* Effect.flip(bare.generateObject(options))
+        )
+        expect(calls).toBe(2)
       })
     )
 
