@@ -231,6 +231,22 @@ describe("a budgeted language model", () => {
       })
     )
 
+    it.effect("fails as the model does where it cannot use the schema", () =>
+      Effect.gen(function* () {
+        const inner = LanguageModel.make({
+          generateText: () => Effect.succeed([text("no JSON"), finish()]),
+          streamText: () => Stream.empty,
+          codecTransformer: () => {
+            throw new Error("unsupported")
+          }
+        })
+        const { budget, budgeted } = yield* setUp(inner)
+        const error = yield* Effect.flip(budgeted.generateObject({ prompt: "Hi", schema }))
+        expect(error.reason._tag).toBe("UnsupportedSchemaError")
+        expect(yield* tokens(budget)).toEqual([10, 20])
+      })
+    )
+
     it.effect.each([`{"n":true}`, "no JSON", ""])("charges one that cannot be decoded: %s", (wrong) =>
       Effect.gen(function* () {
         const { bare, budget, budgeted } = yield* setUp(answering(text(wrong), finish()))
@@ -301,6 +317,33 @@ describe("a budgeted language model", () => {
       ])
       yield* ask(Prompt.fromMessages([...first.content, ...more.content]))
       expect(asked).toEqual([undefined, "r1", undefined])
+      expect((yield* budget.snapshot).spent.requests).toBe(2)
+    })
+  )
+
+  it.effect("tries no more often than the model itself when the whole prompt is rejected, too", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const { budget, budgeted } = yield* setUp(
+        model(() =>
+          ++asked === 1
+            ? Effect.succeed([{ type: "response-metadata", id: "r1" }, finish()])
+            : Effect.fail(fails(new AiError.InvalidRequestError({})))
+        )
+      )
+      const tracker = yield* ResponseIdTracker.make
+      const messages = Prompt.make([
+        { role: "user", content: [{ type: "text", text: "Hi" }] },
+        { role: "assistant", content: [{ type: "text", text: "a" }] },
+        { role: "user", content: [{ type: "text", text: "b" }] }
+      ]).content
+      const ask = (count: number) =>
+        budgeted
+          .generateText({ prompt: Prompt.fromMessages(messages.slice(0, count)) })
+          .pipe(Effect.provideService(ResponseIdTracker.ResponseIdTracker, tracker))
+      yield* ask(1)
+      yield* Effect.flip(ask(3))
+      expect(asked).toBe(3)
       expect((yield* budget.snapshot).spent.requests).toBe(2)
     })
   )
@@ -584,11 +627,14 @@ describe("a budgeted language model", () => {
 
     it.effect("costs nothing in a budget around it, and pauses nobody there", () =>
       Effect.gen(function* () {
-        const { budgeted } = yield* setUp(answering(finish()), [Limit.cap("tokens", 1)])
-        const { budget, budgeted: around } = yield* setUp(Effect.succeed(budgeted))
+        const inside = yield* setUp(answering(finish()), [Limit.concurrency(1)], { maxWait: 0 })
+        yield* inside.budget.reserve(Usage.make({}))
+        const { budget, budgeted: around } = yield* setUp(Effect.succeed(inside.budgeted))
         const error = yield* Effect.flip(around.generateText({ prompt: "Hi" }))
         expect(Option.isSome(BudgetedLanguageModel.budgetErrorOf(error))).toBe(true)
+        expect(error.reason._tag).toBe("RateLimitError")
         expect((yield* budget.snapshot).spent).toEqual(Usage.zero)
+        yield* Effect.scoped(budget.tryReserve(Usage.make({})))
       })
     )
   })
