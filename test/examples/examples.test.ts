@@ -56,6 +56,13 @@ describe("the examples", () => {
     assert.strictEqual(linesWith(output, "waited").length, 3)
   })
 
+  it("effect-ai: the handler of a tool asks the same model, and does not wait for its own call", async () => {
+    const output = await outputOf("effect-ai")
+    assert.include(output, "The Atlantic off Lisbon has 17.5 °C today")
+    assert.include(output, "an AiError for QuotaExhaustedError")
+    assert.include(output, "by the provider, in 4 requests")
+  })
+
   it("vercel-ai: each step of a call with tools is a reservation of its own", async () => {
     const output = await outputOf("vercel-ai")
     assert.include(output, "steps: 2")
