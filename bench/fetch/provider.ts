@@ -1,6 +1,6 @@
 /**
- * A provider in a process of its own, so that its work is not counted as the client's. It answers at once, and prints
- * its address when it listens.
+ * A provider in a process of its own, so that its work is not counted as the client's. It answers at once, or after as
+ * many milliseconds as the header `x-latency` says, and prints its address when it listens.
  */
 import { createServer, type ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
@@ -22,7 +22,8 @@ const chunk = (rest: object): string => {
   return `data: ${JSON.stringify({ ...head, system_fingerprint: "fp_1", ...rest })}\n\n`
 }
 
-const CHUNKS = 2_000
+// Long enough that what a call costs, which is measured by itself, does not count in the throughput.
+const CHUNKS = 20_000
 const delta = chunk({ choices: [{ index: 0, delta: { content: " word" }, logprobs: null, finish_reason: null }] })
 const last = `${chunk({ choices: [], usage })}data: [DONE]\n\n`
 
@@ -38,12 +39,13 @@ const stream = (response: ServerResponse, sent: number): void => {
 
 const server = createServer((request, response) => {
   request.resume().on("end", () => {
-    if (request.headers["x-stream"] === undefined) {
-      response.writeHead(200, { "content-type": "application/json" }).end(answer)
-    } else {
+    if (request.headers["x-stream"] !== undefined) {
       response.writeHead(200, { "content-type": "text/event-stream" })
-      stream(response, 0)
+      return stream(response, 0)
     }
+    const respond = () => response.writeHead(200, { "content-type": "application/json" }).end(answer)
+    const latency = Number(request.headers["x-latency"] ?? 0)
+    return latency === 0 ? respond() : setTimeout(respond, latency)
   })
 })
 

@@ -68,20 +68,31 @@ const excerptsOf = (pieces: ReadonlyArray<Uint8Array>): Excerpts => ({
 })
 
 const endingOf = (dialect: Dialect.Dialect, stream: Excerpts): Ending => {
-  const { length } = stream
-  if (length > HEAD_LENGTH + TAIL_LENGTH) {
-    const tail = stream.between(length - TAIL_LENGTH, length)
-    const firstWhole = tail.search(/\r?\n\r?\n/)
-    const ends = dialect.readEvents()
-    readEvents(ends, stream.between(0, HEAD_LENGTH))
-    if (firstWhole >= 0) readEvents(ends, tail.slice(firstWhole))
-    if (ends.isComplete && ends.report !== undefined) return { _tag: "Answered", report: ends.report }
+  for (const tailLength of TAIL_LENGTHS) {
+    const report = reportOfEnds(dialect, stream, tailLength)
+    if (report !== undefined) return { _tag: "Answered", report }
   }
   const reader = dialect.readEvents()
-  readEvents(reader, stream.between(0, length))
+  readEvents(reader, stream.between(0, stream.length))
   const { isComplete, report, text } = reader
   if (isComplete && report !== undefined) return { _tag: "Answered", report }
   return report === undefined && text === "" ? { _tag: "Unseen" } : { _tag: "Seen", report, text }
+}
+
+/** The last report of a stream, if its first and last events hold all of it. */
+const reportOfEnds = (
+  dialect: Dialect.Dialect,
+  { between, length }: Excerpts,
+  tailLength: number
+): Dialect.Report | undefined => {
+  if (length <= HEAD_LENGTH + tailLength) return undefined
+  const tail = between(length - tailLength, length)
+  const firstWhole = tail.search(/\r?\n\r?\n/)
+  if (firstWhole < 0) return undefined
+  const reader = dialect.readEvents()
+  readEvents(reader, between(0, HEAD_LENGTH))
+  readEvents(reader, tail.slice(firstWhole))
+  return reader.isComplete ? reader.report : undefined
 }
 
 /** Reads events, also a last one that is not ended. What is cut off in the middle is passed over. */
@@ -94,9 +105,9 @@ const readEvents = (reader: Dialect.EventReader, text: string): void => {
 }
 
 // The first event of Anthropic's streams reports the input, the last ones of all the rest. The longest of these, by far,
-// is OpenAI's `response.completed`, which repeats the whole answer: with one that is longer, everything is read.
-const HEAD_LENGTH = 4_096
-const TAIL_LENGTH = 32_768
+// is OpenAI's `response.completed`, which repeats the whole answer: hence the second try.
+const HEAD_LENGTH = 2_048
+const TAIL_LENGTHS = [4_096, 65_536]
 
 /** An answer in JSON. */
 export const jsonAnswer = (dialect: Dialect.Dialect, end: (ending: Ending) => void): Answer => {
