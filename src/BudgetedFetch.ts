@@ -29,6 +29,11 @@ export type Fetch = typeof globalThis.fetch
  * @since 0.1.0
  */
 export interface Options<Id = never> extends Governor.Options<Id> {
+  /**
+   * The budget of the calls, or its tag. A `fetch` keeps the budget that is provided where it is made: tenants have one
+   * each.
+   */
+  readonly budget: Governor.Options<Id>["budget"]
   /** What sends the requests; the global one by default. */
   readonly fetch?: Fetch | undefined
   /** Finds the dialect of requests to an address; {@link Dialect.of} by default. What has none passes unbudgeted. */
@@ -123,6 +128,7 @@ export const make = Effect.fnUntraced(function* <Id = never>(
         try: () => fetch(input, shorter === undefined ? passed : withBody(input, init, shorter)),
         catch: (error) => new FetchFailed(error)
       })
+    signal?.throwIfAborted()
     const exit = await run(exchange(governor, scope, asked, send), signal == null ? undefined : { signal })
     if (Exit.isSuccess(exit)) return exit.value
     if (signal?.aborted === true) throw signal.reason

@@ -12,7 +12,7 @@ import type { BudgetError } from "./BudgetError.ts"
 import * as Dialect from "./Dialect.ts"
 import * as Governor from "./Governor.ts"
 import { askedBy, withBody } from "./internal/http/clientRequest.ts"
-import { webResponse } from "./internal/http/clientResponse.ts"
+import { interruptible, webResponse } from "./internal/http/clientResponse.ts"
 import { exchange } from "./internal/http/exchange.ts"
 import { refusalResponse } from "./internal/http/refusal.ts"
 import type { UnknownModel } from "./Pricing.ts"
@@ -36,6 +36,9 @@ export interface Options<Id = never> extends Governor.Options<Id> {
  * Requests of a known {@link Dialect} are reserved before they are sent, and wait for room if there is none. Bodies of
  * responses pass through unchanged and unbuffered, and a call is settled as {@link BudgetedFetch.make} says: when its
  * usage has been read. What has not ended when the scope closes is charged as it was estimated.
+ *
+ * Who is interrupted while it reads a body ends the request. A request whose answer was shortened (`leastOutputTokens`)
+ * does not end with the scope of an `HttpClient.withScope` around it.
  *
  * It does not retry: put `HttpClient.retryTransient` around it, with a bound, and each attempt is reserved anew and
  * waits out a 429's `retry-after` together with everyone who shares the key.
@@ -148,7 +151,7 @@ const govern = Effect.fnUntraced(function* <E, R, Id, E2>(
         Effect.catch((error): Effect.Effect<Response, E | E2> =>
           error instanceof SendFailed ? Effect.fail(error.error) : refuse(asked.dialect, error)
         ),
-        Effect.map((response) => HttpClientResponse.fromWeb(request, response))
+        Effect.map((response) => interruptible(HttpClientResponse.fromWeb(request, response), response.body !== null))
       )
     }),
     client.preprocess

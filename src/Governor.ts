@@ -28,7 +28,7 @@ import type * as Usage from "./Usage.ts"
 export interface Options<Id = never> {
   /**
    * The budget of the calls: itself, or its tag. With a tag each call takes the budget that is provided where it is
-   * made, such as a tenant's, or else the one that was there when the governor was made.
+   * admitted, such as a tenant's, or else the one that was there when the governor was made.
    */
   readonly budget: Budget.Budget | Budget.Tag<Id>
   /** How long a call waits for room; without end by default. */

@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -44,7 +45,10 @@ export interface PromiseBudget {
   /** The budget itself, to be used with Effect or as the `within` of another. */
   readonly budget: Budget.Budget
 
-  /** Ends everything: whoever waits is refused, and calls that are still open are charged as they were estimated. */
+  /**
+   * Ends the budget: whoever waits is refused, and requests of `fetch` that are still open are charged as they were
+   * estimated. A call of `spend` that has begun is settled when it ends.
+   */
   close(): Promise<void>
 }
 
@@ -136,7 +140,10 @@ export const makeBudget = async (options: Options): Promise<PromiseBudget> => {
     name,
     budget,
     fetch,
-    spend: (call, options) => spend(budget, call, options),
+    spend: async (call, options) => {
+      if (scope.state._tag === "Closed") throw closed(name)
+      return spend(budget, call, options)
+    },
     snapshot: () => Effect.runSync(budget.snapshot),
     onEvent: (listener) =>
       Effect.runCallback(Stream.runForEach(budget.events, (event) => Effect.sync(() => listener(event)))),
@@ -152,13 +159,16 @@ const spend = async <A>(
   const options = { estimate, maxWait, priority }
   const running = Effect.tryPromise({ try: call, catch: (error) => new CallFailed(error) })
   const spending = actual === undefined ? budget.spend(options) : budget.spend({ ...options, actual })
+  signal?.throwIfAborted()
   const exit = await Effect.runPromiseExit(spending(running), signal === undefined ? undefined : { signal })
   if (Exit.isSuccess(exit)) return exit.value
   if (signal?.aborted === true) throw signal.reason
   const error = Option.getOrUndefined(Exit.findErrorOption(exit))
-  if (error === undefined) throw new Error(`${budget.name} is closed`)
+  if (error === undefined) throw Cause.hasInterrupts(exit.cause) ? closed(budget.name) : Cause.squash(exit.cause)
   throw error instanceof CallFailed ? error.cause : error
 }
+
+const closed = (name: string): Error => new Error(`The budget "${name}" is closed`)
 
 /** What a call was rejected with, which may be anything. */
 class CallFailed extends Error {

@@ -9,7 +9,8 @@ import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import * as Budget from "../src/Budget.ts"
 import * as BudgetedFetch from "../src/BudgetedFetch.ts"
-import type * as Governor from "../src/Governor.ts"
+import type * as Dialect from "../src/Dialect.ts"
+import * as Governor from "../src/Governor.ts"
 import * as Limit from "../src/Limit.ts"
 import * as OutputHistory from "../src/OutputHistory.ts"
 import { Backoff } from "../src/internal/governor/backoff.ts"
@@ -838,4 +839,113 @@ describe("what the provider says of its limits", () => {
     const empty = { meter: "tokens" as const, limit: 10, remaining: 0, resetMillis: 7_000 }
     expect(backoff.pauseUntil({ windows: [empty], retryAfterMillis: undefined }, 429, now)).toBe(now + 7_000)
   })
+
+  it.effect("each key backs off by itself, and any answer ends it", () =>
+    Effect.gen(function* () {
+      const keys = [
+        yield* Budget.make({ name: "a", limits: [Limit.cap("requests", 100)] }),
+        yield* Budget.make({ name: "b", limits: [Limit.cap("requests", 100)] })
+      ] as const
+      const governor = yield* Governor.make({ budget: Run }).pipe(Effect.provideService(Run, keys[0]))
+      const call: Dialect.Call = {
+        operation: "chat",
+        model: "gpt-4o-mini",
+        texts: [],
+        otherInputTokens: 1,
+        maxOutputTokens: 1,
+        answers: 1,
+        isStreamed: true
+      }
+      const hear = (key: Budget.Budget, status: number) =>
+        Effect.scoped(
+          Effect.gen(function* () {
+            const open = yield* Effect.provideService(governor.admit(call), Run, key)
+            yield* open.hear({ windows: [], retryAfterMillis: undefined }, status)
+          })
+        )
+      const pausedUntil = (key: Budget.Budget) => Effect.map(key.snapshot, ({ pausedUntil }) => pausedUntil)
+      yield* hear(keys[0], 429)
+      yield* TestClock.adjust("20 seconds")
+      yield* hear(keys[0], 429)
+      expect(yield* pausedUntil(keys[0])).toBe(22_000)
+      yield* hear(keys[1], 429)
+      expect(yield* pausedUntil(keys[1])).toBe(21_000)
+      yield* TestClock.adjust("20 seconds")
+      yield* hear(keys[0], 200)
+      yield* hear(keys[0], 429)
+      expect(yield* pausedUntil(keys[0])).toBe(41_000)
+    })
+  )
+})
+
+class Run extends Budget.Service<Run>()("test/Run", { limits: [] }) {}
+
+describe("what is over", () => {
+  it.effect("was charged as it was estimated when it had been sent, also where the scope has failed", () =>
+    Effect.gen(function* () {
+      const budget = yield* Budget.make({ name: "run", limits: [Limit.cap("tokens", 1_000)] })
+      const scope = yield* Scope.make()
+      const fetch = yield* Scope.provide(
+        BudgetedFetch.make({ budget, fetch: async () => Response.json(answered()) }),
+        scope
+      )
+      const response = yield* Effect.promise(() => fetch(chatUrl, post()))
+      const { reserved } = (yield* budget.snapshot).limits[0]!
+      yield* Scope.close(scope, Exit.fail("elsewhere"))
+      yield* Effect.promise(() => response.json())
+      expect(yield* totalOf(budget)).toBe(reserved)
+      expect(reserved).toBeGreaterThan(500)
+      yield* expectAtRest(budget)
+    })
+  )
+
+  it.effect("before it begins, because its signal was aborted, is neither sent nor charged", () =>
+    Effect.gen(function* () {
+      const { budget, fetch, sent } = yield* setUp(() => Response.json(answered()))
+      // The first call has loaded what there is to load: from now on nothing has to wait.
+      yield* Effect.promise(async () => (await fetch(chatUrl, post())).json())
+      const error = yield* settle(fetch(chatUrl, post(question(), { signal: AbortSignal.abort("enough") })))
+      expect(error).toBe("enough")
+      expect(sent).toHaveLength(1)
+      expect(yield* spentOf(budget)).toEqual(usual)
+      yield* expectAtRest(budget)
+    })
+  )
+
+  it.effect("while its stream is still read is not over, also where the stream was taken late", () =>
+    Effect.gen(function* () {
+      setFlagsFromString("--expose-gc")
+      const gc: () => void = runInNewContext("gc")
+      const latch = makeLatch()
+      let pulls = 0
+      const answer = () =>
+        events(
+          new ReadableStream<Uint8Array>({
+            async pull(controller) {
+              if (++pulls > 1) await latch.promise
+              const text = pulls === 1 ? sse(delta("a")) : sse({ ...answered(), choices: [] })
+              controller.enqueue(new TextEncoder().encode(text))
+              if (pulls > 1) controller.close()
+            }
+          })
+        )
+      const { budget, fetch } = yield* setUp(answer)
+      const open = async () => {
+        const response = await fetch(chatUrl, post())
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        return response.body!.getReader()
+      }
+      const reader = yield* Effect.promise(open)
+      yield* Effect.promise(() => reader.read())
+      for (let round = 0; round < 10; round++) {
+        gc()
+        yield* turn
+      }
+      expect((yield* budget.snapshot).open).toBe(1)
+      latch.resolve()
+      yield* Effect.promise(() => reader.read())
+      yield* Effect.promise(() => reader.read())
+      expect(yield* spentOf(budget)).toEqual(usual)
+    })
+  )
 })

@@ -253,4 +253,43 @@ describe("BudgetedHttpClient", () => {
       })
     )
   )
+
+  it.effect("cancels the body that an interrupted reader was reading, and charges the call", () =>
+    Effect.gen(function* () {
+      let isCancelled = false
+      const budget = yield* run
+      const body = new ReadableStream<Uint8Array>({
+        pull: () => new Promise(() => {}),
+        cancel: () => {
+          isCancelled = true
+        }
+      })
+      const client = yield* BudgetedHttpClient.make(
+        answering(() => new Response(body, { headers: { "content-type": "application/json" } })),
+        { budget }
+      )
+      const response = yield* client.execute(ask(openAi))
+      const reading = yield* Effect.forkChild(response.json, { startImmediately: true })
+      yield* Fiber.interrupt(reading)
+      expect(isCancelled).toBe(true)
+      expect(yield* used(budget)).toBe(estimate)
+      yield* expectAtRest(budget)
+    })
+  )
+
+  it.effect("sends nothing, and charges nothing, when its scope has closed", () =>
+    Effect.gen(function* () {
+      let sent = 0
+      const budget = yield* run
+      const provider = answering(() => {
+        sent++
+        return Response.json({ usage })
+      })
+      const client = yield* Effect.scoped(BudgetedHttpClient.make(provider, { budget }))
+      const exit = yield* Effect.exit(client.execute(ask(openAi)))
+      expect(exit._tag).toBe("Failure")
+      expect([sent, yield* used(budget)]).toEqual([0, 0])
+      yield* expectAtRest(budget)
+    })
+  )
 })

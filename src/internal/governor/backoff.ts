@@ -1,3 +1,4 @@
+import type * as Budget from "../../Budget.ts"
 import type * as Feedback from "../../Feedback.ts"
 
 /**
@@ -10,10 +11,12 @@ export class Backoff {
 
   /** Until when nothing should be sent, if the response asks for that. */
   pauseUntil({ retryAfterMillis, windows }: Feedback.Feedback, status: number, now: number): number | undefined {
-    // An instant that is over would end a pause that is on: to come back at once is to have said nothing.
-    if (retryAfterMillis !== undefined && retryAfterMillis > 0) {
-      return status >= ERROR_FIRST ? now + retryAfterMillis : undefined
+    if (status < ERROR_FIRST) {
+      this.reset()
+      return undefined
     }
+    // An instant that is over would end a pause that is on: to come back at once is to have said nothing.
+    if (retryAfterMillis !== undefined && retryAfterMillis > 0) return now + retryAfterMillis
     if (status !== THROTTLED) return undefined
     const reset = Math.max(...windows.map(({ remaining, resetMillis }) => (remaining === 0 ? (resetMillis ?? 0) : 0)))
     if (reset > 0) return now + reset
@@ -28,6 +31,20 @@ export class Backoff {
   /** A call was answered. */
   reset(): void {
     this.#nextMillis = FIRST_MILLIS
+  }
+}
+
+/** Each key has a provider's limits of its own. */
+export class Backoffs {
+  readonly #known = new WeakMap<Budget.Budget, Backoff>()
+
+  /** That of an outermost budget, which stands for a key. */
+  of(outermost: Budget.Budget): Backoff {
+    const known = this.#known.get(outermost)
+    if (known !== undefined) return known
+    const backoff = new Backoff()
+    this.#known.set(outermost, backoff)
+    return backoff
   }
 }
 

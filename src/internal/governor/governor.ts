@@ -9,7 +9,7 @@ import * as Pricing from "../../Pricing.ts"
 import * as TokenCounter from "../../TokenCounter.ts"
 import * as Usage from "../../Usage.ts"
 import { countsMoney } from "../budget.ts"
-import { Backoff } from "./backoff.ts"
+import { Backoffs } from "./backoff.ts"
 import { OpenCall } from "./openCall.ts"
 
 /** A governor of the budget that is provided where a call is made, or else of `built`. */
@@ -21,7 +21,7 @@ export const makeGovernor = <Id>(
   const { leastOutputTokens, maxWait, priority } = options
   const unboundedOutput = wholeTokens("outputTokens", options.outputTokens ?? OUTPUT_TOKENS)
   if (leastOutputTokens !== undefined) wholeTokens("leastOutputTokens", leastOutputTokens)
-  const backoff = new Backoff()
+  const backoffs = new Backoffs()
   const unpriced = new Set<string>()
 
   const price = Effect.fnUntraced(function* (
@@ -78,7 +78,7 @@ export const makeGovernor = <Id>(
         counter,
         withCost,
         history,
-        backoff
+        backoffs
       })
     })
   }

@@ -10,7 +10,7 @@ import type { Reservation } from "../../Reservation.ts"
 import type { TokenCounter } from "../../TokenCounter.ts"
 import * as Usage from "../../Usage.ts"
 import { outermostOf } from "../budget.ts"
-import type { Backoff } from "./backoff.ts"
+import type { Backoffs } from "./backoff.ts"
 
 /** What a governor knows of a call that it has admitted. */
 interface Admission {
@@ -27,7 +27,7 @@ interface Admission {
     units?: Readonly<Record<string, number>>
   ) => Effect.Effect<Usage.Usage, UnknownModel>
   readonly history: OutputHistory
-  readonly backoff: Backoff
+  readonly backoffs: Backoffs
 }
 
 /** A call between its admission and its end. */
@@ -48,37 +48,38 @@ export class OpenCall implements GovernedCall {
   }
 
   settle(ending: Ending): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.#isSettled) return Effect.void
-      this.#isSettled = true
-      const { backoff, reservation } = this.#admission
-      switch (ending._tag) {
-        case "Answered":
-          backoff.reset()
-          this.#learn(ending.report)
-          return this.#commit(ending.report.usage, ending.report.units)
-        case "Seen":
-          return Effect.flatMap(this.#seen(ending.report, ending.text), (usage) =>
-            this.#commit(usage, ending.report?.units)
-          )
-        case "Unseen":
-          return reservation.commit(this.granted)
-        case "Rejected":
-          return reservation.commit(Usage.make({}))
-        case "Unsent":
-          return reservation.release
-      }
-    })
+    return Effect.uninterruptible(
+      Effect.suspend(() => {
+        if (this.#isSettled) return Effect.void
+        this.#isSettled = true
+        const { backoffs, budget, reservation } = this.#admission
+        switch (ending._tag) {
+          case "Answered":
+            for (const outermost of outermostOf(budget)) backoffs.of(outermost).reset()
+            this.#learn(ending.report)
+            return this.#commit(ending.report.usage, ending.report.units)
+          case "Seen":
+            return Effect.flatMap(this.#seen(ending.report, ending.text), (usage) =>
+              this.#commit(usage, ending.report?.units)
+            )
+          case "Unseen":
+            return reservation.commit(this.granted)
+          case "Rejected":
+            return reservation.commit(Usage.make({}))
+          case "Unsent":
+            return reservation.release
+        }
+      })
+    )
   }
 
   hear(feedback: Feedback.Feedback, status: number): Effect.Effect<void> {
-    const { backoff, budget } = this.#admission
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const pausedUntil = backoff.pauseUntil(feedback, status, now)
-      if (pausedUntil === undefined && feedback.windows.length === 0) return Effect.void
-      return Effect.forEach(
+    const { backoffs, budget } = this.#admission
+    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.forEach(
         outermostOf(budget),
         (outermost) => {
+          const pausedUntil = backoffs.of(outermost).pauseUntil(feedback, status, now)
           const tightening = Effect.forEach(feedback.windows, (window) => outermost.tighten(window), { discard: true })
           return pausedUntil === undefined
             ? tightening
@@ -86,7 +87,7 @@ export class OpenCall implements GovernedCall {
         },
         { discard: true }
       )
-    })
+    )
   }
 
   /** A report that makes no sense, or that cannot be priced, charges the estimate: the budget says so. */

@@ -11,6 +11,16 @@ export const webResponse = (response: HttpClientResponse.HttpClientResponse): Ef
     onNone: () => Effect.map(Stream.toReadableStreamEffect(response.stream), (body) => around(response, body))
   })
 
+/**
+ * A response that reads its whole body as a stream, so that an interruption cancels it. All other ways to read it are
+ * made of these two.
+ */
+export const interruptible = (
+  response: HttpClientResponse.HttpClientResponse,
+  hasBody: boolean
+): HttpClientResponse.HttpClientResponse =>
+  hasBody ? Object.create(response, { arrayBuffer: { get: () => Stream.mkArrayBuffer(response.stream) } }) : response
+
 const around = (response: HttpClientResponse.HttpClientResponse, body: BodyInit): Response => {
   const { status } = response
   const headers = new Headers(response.headers)

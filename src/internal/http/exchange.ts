@@ -36,6 +36,7 @@ const exchangeIn = Effect.fnUntraced(function* <E, R>(
 ): Effect.fn.Return<Response, E | BudgetError | UnknownModel, R> {
   const { call, dialect, url } = asked
   const callScope = yield* Scope.fork(scope)
+  if (callScope.state._tag === "Closed") return yield* Effect.interrupt
   const settle = settling(callScope)
   const run = Effect.runForkWith(yield* Effect.context<never>())
   // Bodies are read outside of any fiber. A settlement that takes its time is waited for when the scope closes.
@@ -47,6 +48,11 @@ const exchangeIn = Effect.fnUntraced(function* <E, R>(
   let open: GovernedCall | undefined
   let isSent = false
   let stopWaiting: (() => void) | undefined
+
+  // A scope that closes with a failure gives back what nothing is known of. Something is: it was sent.
+  const chargeIfSent = Effect.suspend(() =>
+    open === undefined || !isSent ? Effect.void : open.settle({ _tag: "Unseen" })
+  )
 
   const admitAndSend = Effect.gen(function* () {
     // Who was admitted after the scope has closed would be charged for nothing, and send. A fiber holds its response:
@@ -62,6 +68,7 @@ const exchangeIn = Effect.fnUntraced(function* <E, R>(
     )
     open = yield* Scope.provide(governor.admit(call, { url, provider: dialect.provider }), callScope)
     stopWaiting = undefined
+    yield* Scope.addFinalizer(callScope, chargeIfSent)
     const bound = open.maxOutputTokens
     const body = bound === undefined ? undefined : JSON.stringify(dialect.limitOutput(asked.body, bound))
     isSent = true

@@ -52,7 +52,7 @@ const cloned = Symbol("effect-budget/cloned")
  * a call (35 µs, most of it at the next collections). An answer holds no response, or nobody ever could not.
  */
 const registerUnread = (response: WatchedResponse): void => {
-  if (!response[isRead]) abandoned?.register(response, response[reading])
+  if (!response[isRead]) abandoned?.register(response, response[reading], response)
 }
 
 const abandoned =
@@ -70,6 +70,8 @@ class WatchedResponse extends Response {
     this[isRead] = true
     if (this[passed] !== undefined) return this[passed]
     const body = super.body
+    // From now on it is the stream that may be abandoned.
+    abandoned?.unregister(this)
     return body === null ? null : (this[passed] = passing(body, this[reading]))
   }
 
