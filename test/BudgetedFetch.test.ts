@@ -932,7 +932,7 @@ describe("what is over", () => {
       const { budget, fetch } = yield* setUp(answer)
       const open = async () => {
         const response = await fetch(chatUrl, post())
-        await new Promise((resolve) => setTimeout(resolve, 5))
+        await new Promise((resolve) => setTimeout(resolve, 0))
         return response.body!.getReader()
       }
       const reader = yield* Effect.promise(open)
