@@ -12,7 +12,7 @@ import type * as Limit from "./Limit.ts"
 import * as Meter from "./Meter.ts"
 
 /**
- * A cap is used up: what is committed and reserved leaves no room for what was requested.
+ * A cap has too little left: what is committed and reserved leaves no room for what was requested.
  *
  * **Details**
  *
@@ -36,7 +36,7 @@ export class BudgetExceeded extends Data.TaggedClass("BudgetExceeded")<{
   get message(): string {
     const show = (amount: number) => Meter.format(this.limit.meter, amount)
     const fits = this.used + this.reserved + this.requested <= this.max
-    return `${where(this)} ${fits ? othersFirst : "is used up"}: ${show(this.requested)} requested, ${show(
+    return `${where(this)} ${fits ? othersFirst : "has too little left"}: ${show(this.requested)} requested, ${show(
       this.used
     )} used and ${show(this.reserved)} reserved of ${show(this.max)}`
   }

@@ -504,7 +504,8 @@ describe("a request that cannot be admitted at once", () => {
         reserved: 40,
         requested: 31,
         max: 100,
-        message: "run: cap(tokens) is used up: 31 tokens requested, 30 tokens used and 40 tokens reserved of 100 tokens"
+        message:
+          "run: cap(tokens) has too little left: 31 tokens requested, 30 tokens used and 40 tokens reserved of 100 tokens"
       })
       expect(yield* refusalOf(budget, tokens(21))).toMatchObject({
         _tag: "WindowExceeded",

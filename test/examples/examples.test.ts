@@ -45,7 +45,7 @@ describe("the examples", () => {
   it("openai-sdk: a session that is used up makes the client throw its own RateLimitError", async () => {
     const output = await outputOf("openai-sdk")
     assert.include(output, "by Session: BudgetExceeded")
-    assert.include(output, "429 Session: cap(tokens) is used up")
+    assert.include(output, "429 Session: cap(tokens) has too little left")
     assert.include(output, "by the provider, in 2 requests")
   })
 
@@ -89,7 +89,7 @@ describe("the examples", () => {
   it("without-effect: waits and refuses the same, and imports nothing of Effect's", async () => {
     const output = await outputOf("without-effect")
     assert.strictEqual(linesWith(output, "waited").length, 1)
-    assert.include(output, "429 budget: cap(usd) is used up")
+    assert.include(output, "429 budget: cap(usd) has too little left")
     assert.notMatch(readFileSync("examples/without-effect.ts", "utf8"), /from "(effect|@effect)\b(?!-budget)/)
   })
 })

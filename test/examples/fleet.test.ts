@@ -57,7 +57,10 @@ describe("the fleet, over real HTTP", () => {
       assert.strictEqual(run.attempts.length, 4)
       const last = run.outcomes.at(-1)
       assert.strictEqual(last?._tag === "Refused" ? last.error.reason._tag : last?._tag, "BudgetExceeded")
-      assert.include(last?._tag === "Refused" ? last.error.message : "", "AgentSession: cap(tokens) is used up")
+      assert.include(
+        last?._tag === "Refused" ? last.error.message : "",
+        "AgentSession: cap(tokens) has too little left"
+      )
     }).pipe(Effect.provide(services))
   )
 
