@@ -249,6 +249,25 @@ describe("the body of an answer", () => {
     })
   )
 
+  it.effect("reports all that it reports, also when its first event is long and there are many", () =>
+    Effect.gen(function* () {
+      const padding = "x".repeat(5_000)
+      const usage = { input_tokens: 9, output_tokens: 1 }
+      const stream = sse(
+        { type: "message_start", message: { model: "claude-haiku-4-5", padding, usage } },
+        ...Array.from({ length: 100 }, () => ({
+          type: "content_block_delta",
+          delta: { type: "text_delta", text: `word ${padding.slice(0, 900)}` }
+        })),
+        { type: "message_delta", delta: { stop_reason: "end_turn" }, usage: { output_tokens: 20 } },
+        { type: "message_stop" }
+      )
+      const { budget, fetch } = yield* setUp(() => events(stream))
+      yield* Effect.promise(async () => (await fetch(messagesUrl, post())).text())
+      expect(yield* spentOf(budget)).toEqual(usual)
+    })
+  )
+
   it.effect("arrives piece by piece: the first before the second is sent", () =>
     Effect.gen(function* () {
       const { promise: latch, resolve: open } = makeLatch()

@@ -114,5 +114,7 @@ describe("makeBudget", () => {
 
   it("rejects what makes no sense", async () => {
     await expect(makeBudget({ limits: [], outputTokens: -1 })).rejects.toThrow("outputTokens")
+    // A provider refuses to answer with nothing.
+    await expect(makeBudget({ limits: [], leastOutputTokens: 0 })).rejects.toThrow("leastOutputTokens")
   })
 })

@@ -20,6 +20,7 @@ export const makeGovernor = <Id>(
 ): Governor => {
   const { leastOutputTokens, maxWait, priority } = options
   const unboundedOutput = wholeTokens("outputTokens", options.outputTokens ?? OUTPUT_TOKENS)
+  if (leastOutputTokens === 0) throw new RangeError("Governor.make: leastOutputTokens must be positive, got 0")
   if (leastOutputTokens !== undefined) wholeTokens("leastOutputTokens", leastOutputTokens)
   const backoffs = new Backoffs()
   const unpriced = new Set<string>()

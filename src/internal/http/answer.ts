@@ -1,6 +1,7 @@
 import * as Sse from "effect/encoding/Sse"
 import type * as Dialect from "../../Dialect.ts"
 import type { Ending } from "../../Governor.ts"
+import * as Usage from "../../Usage.ts"
 
 /**
  * Reads an answer while it passes by, in pieces or at once, and says how the call has ended. It may say so more than
@@ -92,7 +93,9 @@ const reportOfEnds = (
   const reader = dialect.readEvents()
   readEvents(reader, between(0, HEAD_LENGTH))
   readEvents(reader, tail.slice(firstWhole))
-  return reader.isComplete ? reader.report : undefined
+  const { isComplete, report } = reader
+  // A first event that is longer than the head is missing from the report.
+  return isComplete && report !== undefined && Usage.isValid(report.usage) ? report : undefined
 }
 
 /** Reads events, also a last one that is not ended. What is cut off in the middle is passed over. */

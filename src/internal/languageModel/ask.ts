@@ -28,7 +28,7 @@ interface RoundOptions {
   readonly toolCallValidation: "deferred"
 }
 
-/** The one boundary at which types of `effect/ai` are left: its methods are generic in tools that are known to callers. */
+/** Here, and where calls come in (`decorate.ts`), the types of `effect/ai` are left: they are generic in the caller's tools. */
 export const roundModel = (model: LanguageModel.LanguageModel): RoundModel => model as unknown as RoundModel
 
 /** The options of a round for those that a provider gets. */
