@@ -6,6 +6,7 @@
  *
  * @since 0.1.0
  */
+import type * as Cause from "effect/Cause"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Context from "effect/Context"
@@ -272,12 +273,25 @@ export interface SpendActualOptions<A> extends ReserveOptions {
 }
 
 /**
- * What a failure or an interruption costs when nothing was recorded: nothing, or the estimate.
+ * What a failure or an interruption costs when nothing was recorded: nothing, the estimate, or what its cause says.
+ *
+ * **Details**
+ *
+ * A function is asked only when the call has begun. If it throws, or the usage makes no sense, the estimate is charged
+ * and an event says so.
  *
  * @category models
  * @since 0.1.0
  */
-export type OnFailure = "release" | "charge"
+export type OnFailure = Owed | ((cause: Cause.Cause<unknown>) => Owed | Usage.Usage)
+
+/**
+ * Nothing, or the estimate.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Owed = "release" | "charge"
 
 /**
  * Where a request stands in line.

@@ -8,6 +8,8 @@
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
+import type * as Deadline from "./Deadline.ts"
+import { traceless } from "./internal/traceless.ts"
 import type * as Limit from "./Limit.ts"
 import * as Meter from "./Meter.ts"
 
@@ -124,6 +126,25 @@ export class RequestTooLarge extends Data.TaggedClass("RequestTooLarge")<{
 }
 
 /**
+ * The deadline of the task was over before there was room, or it is known that there will be none before.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class DeadlineExceeded extends Data.TaggedClass("DeadlineExceeded")<{
+  readonly budget: string
+  /** What the deadline says: the task, and how far it was. */
+  readonly deadline: Deadline.DeadlineExceeded
+  /** Why there was no room. Absent when the deadline was over already. */
+  readonly obstacle: Reason | undefined
+}> {
+  get message(): string {
+    const { budget, deadline, obstacle } = this
+    return `${budget}: ${deadline.message}${obstacle === undefined ? "" : `; ${obstacle.message}`}`
+  }
+}
+
+/**
  * An estimate or a charge has a field that is no amount. Nothing was recorded.
  *
  * @category models
@@ -166,6 +187,7 @@ export type Reason =
   | Paused
   | ConcurrencyExceeded
   | RequestTooLarge
+  | DeadlineExceeded
   | InvalidUsage
   | BudgetStoreError
 
@@ -221,20 +243,7 @@ export class BudgetError extends Data.TaggedError("BudgetError")<{ readonly reas
  * @category constructors
  * @since 0.1.0
  */
-export const make = (reason: Reason): BudgetError => {
-  if (!isTraceLimitWritable) return new BudgetError({ reason })
-  const limit = errors.stackTraceLimit
-  errors.stackTraceLimit = 0
-  const error = new BudgetError({ reason })
-  errors.stackTraceLimit = limit
-  return error
-}
-
-// Engines without it ignore it.
-const errors: ErrorConstructor & { stackTraceLimit?: number | undefined } = Error
-
-// Realms with frozen intrinsics refuse the assignment; there an error costs what it costs.
-const isTraceLimitWritable = !Object.isFrozen(Error)
+export const make = (reason: Reason): BudgetError => traceless(() => new BudgetError({ reason }))
 
 const othersFirst = "keeps its room for others who wait"
 

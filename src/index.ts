@@ -20,6 +20,8 @@ export * as BudgetedFetch from "./BudgetedFetch.ts"
 export * as BudgetedHttpClient from "./BudgetedHttpClient.ts"
 /** A `LanguageModel` of `effect/ai` within a budget. */
 export * as BudgetedLanguageModel from "./BudgetedLanguageModel.ts"
+/** A wall-clock bound on a task. */
+export * as Deadline from "./Deadline.ts"
 /** How a provider's API says what a call asks for and what it used. */
 export * as Dialect from "./Dialect.ts"
 /** What a provider says of its limits with each response. */

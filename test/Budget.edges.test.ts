@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Budget, BudgetMap, Limit, Meter, Usage } from "effect-budget"
+import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -256,6 +257,62 @@ describe("BudgetMap", () => {
       weight = 0
       const exit = yield* Effect.exit(Effect.provide(Run.charge(tokens(1)), runs.get("a")))
       expect(String(exit)).toContain('Budget "test/Run(a)": weight must be a positive number, got 0')
+    })
+  )
+})
+
+describe("what a failure costs", () => {
+  const spent = (onFailure: Budget.OnFailure, body: Effect.Effect<void, string>) =>
+    Effect.gen(function* () {
+      const budget = yield* Budget.make({ name: "run", limits: [Limit.cap("tokens", 100)], onFailure })
+      const fiber = yield* Effect.forkChild(body.pipe(budget.spend({ estimate: tokens(30) })), {
+        startImmediately: true
+      })
+      yield* Fiber.interrupt(fiber)
+      yield* expectAtRest(budget)
+      return yield* used(budget)
+    })
+
+  it.effect("can be read from its cause", () =>
+    Effect.gen(function* () {
+      const read: Budget.OnFailure = (cause) =>
+        Cause.hasInterrupts(cause) ? "charge" : Cause.squash(cause) === "refused" ? "release" : tokens(7)
+      expect(yield* spent(read, Effect.fail("refused"))).toBe(0)
+      expect(yield* spent(read, Effect.fail("cut"))).toBe(7)
+      expect(yield* spent(read, Effect.die("cut"))).toBe(7)
+      expect(yield* spent(read, Effect.never)).toBe(30)
+      expect(yield* spent(read, Effect.void)).toBe(30)
+    })
+  )
+
+  it.effect("is the estimate when it cannot be read", () =>
+    Effect.gen(function* () {
+      const throws = () => {
+        throw new Error("no")
+      }
+      expect(yield* spent(throws, Effect.fail("cut"))).toBe(30)
+      expect(yield* spent(() => tokens(Number.NaN), Effect.fail("cut"))).toBe(30)
+    })
+  )
+
+  it.effect("is nothing when the call has not begun, and what was recorded when something was", () =>
+    Effect.gen(function* () {
+      const budget = yield* Budget.make({ name: "run", limits: [Limit.concurrency(1), Limit.cap("tokens", 100)] })
+      const onFailure = () => tokens(50)
+      const first = yield* Effect.forkChild(
+        budget.withReservation(
+          tokens(30),
+          (reservation) => Effect.andThen(reservation.record(tokens(3)), Effect.never),
+          { onFailure }
+        ),
+        { startImmediately: true }
+      )
+      const second = yield* Effect.forkChild(Effect.never.pipe(budget.spend({ estimate: tokens(30), onFailure })), {
+        startImmediately: true
+      })
+      yield* Fiber.interrupt(second)
+      yield* Fiber.interrupt(first)
+      expect((yield* budget.snapshot).spent.inputTokens).toBe(3)
     })
   )
 })

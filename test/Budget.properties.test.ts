@@ -57,6 +57,11 @@ describe("random programs", () => {
   it("keep every guarantee where elastic calls yield anywhere", () =>
     expectNothingWrong("elastic yields", 700, { callsMax: 30, yields: 0.15, ...elastic }, (log) => problemsOf(log)))
 
+  it("keep every guarantee where tasks have deadlines", () =>
+    expectNothingWrong("deadlines", 3_000, { callsMax: 30, hasDeadlines: true, hasSetBacks: false }, (log) =>
+      problemsOf(log)
+    ))
+
   it("never move the start of who is first in line for what elastic calls are granted beyond the least", () =>
     expectNothingWrong("elastic promises", 2_000, { ...steady, hasElastic: true }, (log) =>
       problemsOf(log, { ...everyCheck, promisesAreKept })

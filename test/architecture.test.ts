@@ -16,10 +16,12 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   },
   { name: "recentMap", files: /^internal\/recentMap\.ts$/, mayImport: [], effect: /^$/ },
   { name: "heap", files: /^internal\/heap\.ts$/, mayImport: [], effect: /^$/ },
+  { name: "traceless", files: /^internal\/traceless\.ts$/, mayImport: [], effect: /^$/ },
+  { name: "deadline", files: /^Deadline\.ts$/, mayImport: ["traceless"], effect: /^effect\/\w+$/ },
   {
     name: "error",
     files: /^(BudgetError|BudgetEvent)\.ts$/,
-    mayImport: ["usage", "limit"],
+    mayImport: ["usage", "limit", "deadline", "traceless"],
     effect: /^effect\/(Data|Duration)$/
   },
   { name: "ledger", files: /^internal\/ledger\.ts$/, mayImport: ["usage", "limit"], effect: /^$/ },
@@ -32,8 +34,8 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   },
   {
     name: "budget",
-    files: /^(Budget|BudgetMap|Reservation)\.ts$|^internal\/(budget|enter|events|retention|settlement)\.ts$/,
-    mayImport: ["usage", "limit", "error", "ledger", "admission"],
+    files: /^(Budget|BudgetMap|Reservation)\.ts$|^internal\/(bound|budget|enter|events|retention|settlement)\.ts$/,
+    mayImport: ["usage", "limit", "deadline", "error", "ledger", "admission"],
     effect: /^effect\/\w+$/
   },
   { name: "messageFraming", files: /^internal\/messageFraming\.ts$/, mayImport: [], effect: /^$/ },
@@ -91,6 +93,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     mayImport: [
       "usage",
       "limit",
+      "deadline",
       "error",
       "budget",
       "tokenCounter",

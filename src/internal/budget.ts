@@ -53,7 +53,9 @@ class BudgetImpl implements Budget.Budget {
         const settleWithScope = (): Effect.Effect<Reservation> => {
           hold.hasBegun = true
           return Effect.as(
-            Scope.addFinalizerExit(scope, (exit) => Effect.sync(() => settleAtEnd(admission, hold, exit, onFailure))),
+            Scope.addFinalizerExit(scope, (exit) =>
+              Effect.suspend(() => settleAtEnd(admission, hold, exit, onFailure))
+            ),
             new OpenReservation(admission, hold)
           )
         }
@@ -61,11 +63,9 @@ class BudgetImpl implements Budget.Budget {
         if (hold.waiter === undefined) return entering
         // An interruption can replace the success of a waiting that has ended: then the hold is open, and nobody's.
         return Effect.onExit(restore(entering), (exit) => {
-          if (exit._tag === "Failure") {
-            settleAtEnd(admission, hold, exit, "release")
-            exitUnentered(admission, hold, exit)
-          }
-          return Effect.void
+          if (exit._tag === "Success") return Effect.void
+          exitUnentered(admission, hold, exit)
+          return settleAtEnd(admission, hold, exit, "release")
         })
       })
     )
@@ -89,10 +89,7 @@ class BudgetImpl implements Budget.Budget {
       estimate,
       mannerOf(options),
       beginning(onFailure, (hold) => body(new OpenReservation(admission, hold))),
-      (hold, exit) => {
-        settleAtEnd(admission, hold, exit, onFailure)
-        return Effect.void
-      }
+      (hold, exit) => settleAtEnd(admission, hold, exit, onFailure)
     )
   }
 
@@ -108,11 +105,10 @@ class BudgetImpl implements Budget.Budget {
         estimate,
         manner,
         beginning(onFailure, () => self),
-        (hold, exit) => {
-          if (actual !== undefined && exit._tag === "Success") return commitResult(admission, hold, actual, exit.value)
-          settleAtEnd(admission, hold, exit, onFailure)
-          return Effect.void
-        }
+        (hold, exit) =>
+          actual !== undefined && exit._tag === "Success"
+            ? commitResult(admission, hold, actual, exit.value)
+            : settleAtEnd(admission, hold, exit, onFailure)
       )
   }
 

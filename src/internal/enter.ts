@@ -6,6 +6,7 @@ import * as BudgetError from "../BudgetError.ts"
 import type { Place } from "../Budget.ts"
 import type * as Usage from "../Usage.ts"
 import type { Admission } from "./admission/admission.ts"
+import { boundOf } from "./bound.ts"
 import { forecast } from "./admission/forecast.ts"
 import type { Hold } from "./admission/hold.ts"
 import type { Outcome, Sleeper, Waiter } from "./admission/line.ts"
@@ -23,7 +24,7 @@ export interface Manner {
 }
 
 /**
- * Lets a hold in, at once or after waiting as long as the manner allows, and goes on with `proceed`.
+ * Lets a hold in, at once or after waiting as long as the manner and the deadline allow, and goes on with `proceed`.
  *
  * From here on the hold may wait or be open. Whoever calls this has seen to its end beforehand, with a settlement and
  * with `exitUnentered`, also on interruption. Before it returns, no code of the user's runs but `proceed` and the meters.
@@ -36,6 +37,8 @@ export const enter = <A, E, R>(
 ): Effect.Effect<A, E | BudgetError.BudgetError, R> => {
   const problem = hold.measureOn(admission.path(hold.node))
   if (problem !== undefined) return refuse(hold, invalidEstimate(hold, problem))
+  const bound = boundOf()
+  if (bound !== undefined && bound.millisLeft <= 0) return refuse(hold, bound.refusal(hold.node.name, undefined))
   const now = admission.timeline.now()
   const obstacle = admission.tryTake(hold, now)
   if (obstacle === undefined) return admitted(hold, proceed)
@@ -43,7 +46,12 @@ export const enter = <A, E, R>(
   if (obstacle.at === NEVER || !(until > now) || admission.outlasts(obstacle, now, until)) {
     return refuse(hold, refusal(obstacle, now))
   }
-  const waiter = admission.wait(hold, obstacle, until, now)
+  const endsAt = bound === undefined ? Number.POSITIVE_INFINITY : now + bound.millisLeft
+  // Who starts at the deadline has no time left.
+  if (bound !== undefined && admission.outlasts(obstacle, now, endsAt - 1)) {
+    return refuse(hold, bound.refusal(hold.node.name, refusal(obstacle, now).reason))
+  }
+  const waiter = admission.wait(hold, obstacle, Math.min(until, endsAt), now)
   const { onWait } = manner
   if (onWait === undefined) return awaiting(waiter, proceed)
   // Whatever is done meanwhile must not keep a call that has been let in from starting.
@@ -111,7 +119,10 @@ class SleepingFiber<A, E, R> implements Sleeper {
 
   #next(outcome: Outcome): Effect.Effect<A, E | BudgetError.BudgetError, R> {
     if (outcome === "admitted") return admitted(this.#hold, this.#proceed)
-    return outcome instanceof BudgetError.BudgetError ? Effect.fail(outcome) : Effect.interrupt
+    if (!(outcome instanceof BudgetError.BudgetError)) return Effect.interrupt
+    const bound = boundOf(this.#fiber)
+    const isOver = bound !== undefined && bound.millisLeft <= 0
+    return Effect.fail(isOver ? bound.refusal(this.#hold.node.name, outcome.reason) : outcome)
   }
 }
 

@@ -1,6 +1,7 @@
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
-import type { OnFailure } from "../Budget.ts"
+import type { OnFailure, Owed } from "../Budget.ts"
 import type { SettledAlready } from "../BudgetEvent.ts"
 import type * as Limit from "../Limit.ts"
 import type { Reservation } from "../Reservation.ts"
@@ -16,12 +17,31 @@ export const settleAtEnd = (
   hold: Hold,
   exit: Exit.Exit<unknown, unknown>,
   onFailure: OnFailure
-): void => {
-  if (hold.status !== "open") return
-  if (exit._tag === "Success") return commitEstimate(admission, hold)
-  if (hold.recorded !== undefined) return commitValid(admission, hold, hold.recorded)
-  if (onFailure === "charge" && hold.hasBegun) return commitEstimate(admission, hold)
-  release(admission, hold)
+): Effect.Effect<void> => {
+  if (hold.status !== "open") return Effect.void
+  if (exit._tag === "Success") commitEstimate(admission, hold)
+  else if (hold.recorded !== undefined) commitValid(admission, hold, hold.recorded)
+  else if (!hold.hasBegun || onFailure === "release") release(admission, hold)
+  else return commitFailed(admission, hold, exit.cause, onFailure)
+  return Effect.void
+}
+
+const commitFailed = (
+  admission: Admission,
+  hold: Hold,
+  cause: Cause.Cause<unknown>,
+  onFailure: OnFailure
+): Effect.Effect<void> => {
+  let owed: Owed | Usage.Usage
+  try {
+    owed = typeof onFailure === "function" ? onFailure(cause) : onFailure
+  } catch (error) {
+    return commitUnknown(admission, hold, `reading what a failure costs threw ${String(error)}`)
+  }
+  if (owed === "release") release(admission, hold)
+  else if (owed === "charge") commitEstimate(admission, hold)
+  else return commit(admission, hold, owed)
+  return Effect.void
 }
 
 /** Commits what was used, or the estimate when that makes no sense: then it says so. */

@@ -27,5 +27,10 @@ export const refusalResponse = (dialect: Dialect.Dialect, error: BudgetError | U
 
 const retryable: ReadonlySet<string> = new Set(["WindowExceeded", "Paused", "ConcurrencyExceeded", "BudgetStoreError"])
 
-// What is no matter of how much: a mistake in the program, and a store that is down.
-const statuses: Readonly<Record<string, number>> = { UnknownModel: 400, InvalidUsage: 400, BudgetStoreError: 503 }
+// What is no matter of how much: a mistake in the program, a task that has no time left, and a store that is down.
+const statuses: Readonly<Record<string, number>> = {
+  UnknownModel: 400,
+  InvalidUsage: 400,
+  DeadlineExceeded: 408,
+  BudgetStoreError: 503
+}

@@ -49,6 +49,7 @@ const reasonOf = (refusal: Refusal): AiError.AiErrorReason => {
       return new AiError.RateLimitError(retryAfter === undefined ? { metadata } : { retryAfter, metadata })
     case "InvalidUsage":
       return new AiError.InvalidRequestError({ description, metadata })
+    case "DeadlineExceeded":
     case "BudgetStoreError":
       return new AiError.UnknownError({ description, metadata })
   }

@@ -174,11 +174,18 @@ export const everythingEnds: Check = (replay, log, complain) => ({
 
 /** (e) Who is refused is refused for a reason that is true, and nobody else is. */
 export const refusalsAreTrue: Check = (replay, log, complain) => ({
-  refused: (state, at, { reason }, hasWaited) => {
-    const wrong = (problem: string) => complain(`${nameOf(state)} was refused with ${reason._tag}: ${problem}`)
+  refused: (state, at, error, hasWaited) => {
+    const isLate = error.reason._tag === "DeadlineExceeded"
+    const wrong = (problem: string) => complain(`${nameOf(state)} was refused with ${error.reason._tag}: ${problem}`)
     const isNonsense = replay.asksNonsense(state)
-    if (isNonsense !== (reason._tag === "InvalidUsage")) return wrong(isNonsense ? "nonsense was asked" : "no nonsense")
-    if (reason._tag === "InvalidUsage") return
+    if (isNonsense !== (error.reason._tag === "InvalidUsage")) {
+      return wrong(isNonsense ? "nonsense was asked" : "no nonsense")
+    }
+    const { hasDeadline, maxWait, via } = state.call
+    const reason = obstacleOf(error.reason)
+    const isTooLate = hasDeadline && maxWait === 0 && !isNonsense
+    if (isTooLate !== (reason === undefined)) return wrong(`its time was ${isTooLate ? "over" : "not over"}`)
+    if (reason === undefined || reason._tag === "InvalidUsage") return
     if (!log.program.budgets.some(({ name }) => name === reason.budget)) return wrong(`no budget ${reason.budget}`)
     if (!isExact(log) || reason._tag === "BudgetStoreError") return
 
@@ -198,20 +205,28 @@ export const refusalsAreTrue: Check = (replay, log, complain) => ({
     const problem = falsehood(reason, named, state, at, isBehind)
     if (problem !== undefined) return wrong(problem)
 
-    const waitMillis = state.call.via === "tryReserve" ? 0 : (state.call.maxWait ?? Number.POSITIVE_INFINITY)
+    const waitMillis = via === "tryReserve" ? 0 : (maxWait ?? Number.POSITIVE_INFINITY)
     const deadline = state.askedAt + waitMillis
     if (worst === NEVER) return
+    if (isLate !== (hasDeadline && waitMillis < Number.POSITIVE_INFINITY && via !== "tryReserve"))
+      wrong("it is not that")
     if (hasWaited && at.now !== deadline) wrong(`it waited until ${at.now}, not until ${deadline}`)
-    const isCertain = typeof worst === "number" && worst > deadline
+    const isCertain = typeof worst === "number" && (isLate ? worst >= deadline : worst > deadline)
     if (!hasWaited && waitMillis > 0 && !isCertain && !isVague) wrong("waiting might have helped")
   }
 })
+
+type Obstacle = Exclude<BudgetError["reason"], { readonly _tag: "DeadlineExceeded" }>
+
+/** What kept a request out that had no time left. */
+const obstacleOf = (reason: BudgetError["reason"]): Obstacle | undefined =>
+  reason._tag === "DeadlineExceeded" ? reason.obstacle && obstacleOf(reason.obstacle) : reason
 
 const rank = (ready: Ready): number =>
   ready === NEVER ? Number.POSITIVE_INFINITY : ready === SETTLEMENT ? Number.MAX_SAFE_INTEGER : ready
 
 const falsehood = (
-  reason: Exclude<BudgetError["reason"], { readonly _tag: "InvalidUsage" | "BudgetStoreError" }>,
+  reason: Exclude<Obstacle, { readonly _tag: "InvalidUsage" | "BudgetStoreError" }>,
   { limit, ready }: { readonly limit: NaiveLimit | "pause"; readonly ready: Ready },
   state: CallState,
   at: Instant,

@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import * as Budget from "../../../src/Budget.ts"
 import { BudgetError } from "../../../src/BudgetError.ts"
 import type { BudgetEvent } from "../../../src/BudgetEvent.ts"
+import * as Deadline from "../../../src/Deadline.ts"
 import type { Reservation } from "../../../src/Reservation.ts"
 import type * as Usage from "../../../src/Usage.ts"
 import { Random } from "../random.ts"
@@ -198,17 +199,18 @@ class Driver {
     return Effect.suspend(() => {
       this.#write({ is: "asked", call: call.id })
       this.#asking.add(call.id)
-      return this.#ask(call)
+      const { hasDeadline, maxWait } = call
+      return hasDeadline && maxWait !== undefined ? Deadline.within(maxWait)(this.#ask(call)) : this.#ask(call)
     })
   }
 
   #ask(call: Call): Effect.Effect<unknown, unknown> {
-    const { estimate, least, maxWait, onFailure, priority } = call
+    const { estimate, hasDeadline, least, maxWait, onFailure, priority } = call
     const budget = this.#budget(call.budget)
     const options: Budget.ReserveOptions = {
       priority,
       least,
-      ...(maxWait === undefined ? {} : { maxWait }),
+      ...(maxWait === undefined || hasDeadline ? {} : { maxWait }),
       ...(onFailure === undefined ? {} : { onFailure }),
       ...(call.hasOnWait ? { onWait: (place) => Effect.asVoid(place) } : {})
     }

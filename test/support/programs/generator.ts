@@ -27,6 +27,8 @@ export interface Kind {
   readonly hasElastic?: boolean
   /** Whether some pauses are resumed gradually. */
   readonly hasGradual?: boolean
+  /** Whether some tasks have a deadline. */
+  readonly hasDeadlines?: boolean
   /** Whether only the innermost budget is asked. */
   readonly asksOne?: boolean
 }
@@ -152,6 +154,7 @@ const drawCall = (
     priority:
       kind.hasPriorities !== false && via !== "tryReserve" && random.chance(0.2) ? random.pick([-1, 1, 1, 5]) : 0,
     maxWait: random.chance(0.35) ? random.pick([0, 1, 10, 60, 300, 2_000]) : undefined,
+    hasDeadline: kind.hasDeadlines === true && random.chance(0.5),
     onFailure: kind.yields === undefined && random.chance(0.2) ? random.pick(["charge", "release"]) : undefined,
     hasOnWait: random.chance(0.2),
     steps: drawSteps(random, kind, estimate, via),

@@ -14,6 +14,7 @@ export const plainCall = (call: Partial<Call> & Pick<Call, "id">): Call => ({
   least: undefined,
   priority: 0,
   maxWait: undefined,
+  hasDeadline: false,
   onFailure: undefined,
   hasOnWait: false,
   steps: [],

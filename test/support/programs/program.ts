@@ -40,6 +40,8 @@ export interface Call {
   readonly least: Usage.Usage | undefined
   readonly priority: number
   readonly maxWait: number | undefined
+  /** Whether `maxWait` is the time that its task has, not what it asks with. */
+  readonly hasDeadline: boolean
   readonly onFailure: "release" | "charge" | undefined
   readonly hasOnWait: boolean
   /** What it does while it runs. One that is made by `spend` only sleeps. */
