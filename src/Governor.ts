@@ -15,6 +15,7 @@ import type * as Budget from "./Budget.ts"
 import type { BudgetError } from "./BudgetError.ts"
 import type * as Dialect from "./Dialect.ts"
 import type * as Feedback from "./Feedback.ts"
+import { budgetOfCalls } from "./internal/governor/budgetOfCalls.ts"
 import { makeGovernor } from "./internal/governor/governor.ts"
 import type { UnknownModel } from "./Pricing.ts"
 import type * as Usage from "./Usage.ts"
@@ -155,11 +156,5 @@ export interface Governor {
  * @category constructors
  * @since 0.1.0
  */
-export const make = <Id = never>(options: Options<Id>): Effect.Effect<Governor, never, Id> => {
-  const { budget } = options
-  return isTag(budget)
-    ? Effect.map(budget, (built) => makeGovernor(options, built, budget))
-    : Effect.sync(() => makeGovernor(options, budget, undefined))
-}
-
-const isTag = <Id>(budget: Budget.Budget | Budget.Tag<Id>): budget is Budget.Tag<Id> => "key" in budget
+export const make = <Id = never>(options: Options<Id>): Effect.Effect<Governor, never, Id> =>
+  Effect.map(budgetOfCalls(options.budget), (budget) => makeGovernor(options, budget))

@@ -6,6 +6,8 @@
 
 /** The `Tokenizer` of `effect/ai`, as a counter of tokens and from one. */
 export * as AiTokenizer from "./AiTokenizer.ts"
+/** Effect's circuit breaker, with a classification for calls to models. */
+export * as Breaker from "./Breaker.ts"
 /** A set of limits, perhaps inside other budgets, with one waiting line. */
 export * as Budget from "./Budget.ts"
 /** Why a budget said no. */
@@ -20,6 +22,8 @@ export * as BudgetedFetch from "./BudgetedFetch.ts"
 export * as BudgetedHttpClient from "./BudgetedHttpClient.ts"
 /** A `LanguageModel` of `effect/ai` within a budget. */
 export * as BudgetedLanguageModel from "./BudgetedLanguageModel.ts"
+/** What a failed call says of the provider. */
+export * as CallFailure from "./CallFailure.ts"
 /** A wall-clock bound on a task. */
 export * as Deadline from "./Deadline.ts"
 /** How a provider's API says what a call asks for and what it used. */
@@ -28,6 +32,8 @@ export * as Dialect from "./Dialect.ts"
 export * as Feedback from "./Feedback.ts"
 /** Puts a budget in front of a model: what all adapters have in common. */
 export * as Governor from "./Governor.ts"
+/** Deadline, breaker, budget and retries around a call, in the right order. */
+export * as Guard from "./Guard.ts"
 /** One rule on one meter. */
 export * as Limit from "./Limit.ts"
 /** A named projection of a `Usage` to one integer. */

@@ -58,6 +58,18 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^$/
   },
   {
+    name: "callFailure",
+    files: /^CallFailure\.ts$|^internal\/callFailure\/.*$/,
+    mayImport: ["dialect"],
+    effect: /^effect\/(Cause|Duration|Predicate)$/
+  },
+  {
+    name: "breaker",
+    files: /^Breaker\.ts$/,
+    mayImport: ["callFailure", "traceless"],
+    effect: /^effect\/(\w+|persistence\/CircuitBreaker)$/
+  },
+  {
     name: "pricing",
     files: /^Pricing\.ts$|^internal\/pricing\/.*$/,
     mayImport: ["usage", "recentMap"],
@@ -76,15 +88,42 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^effect\/\w+$/
   },
   {
+    name: "guard",
+    files: /^Guard\.ts$|^internal\/guard\/.*$/,
+    mayImport: ["usage", "deadline", "error", "budget", "dialect", "callFailure", "breaker", "governor"],
+    effect: /^effect\/\w+$/
+  },
+  {
     name: "http",
     files: /^BudgetedFetch\.ts$|^BudgetedHttpClient\.ts$|^PromiseBudget\.ts$|^internal\/http\/.*$/,
-    mayImport: ["usage", "limit", "error", "budget", "tokenCounter", "dialect", "pricing", "outputHistory", "governor"],
+    mayImport: [
+      "usage",
+      "limit",
+      "error",
+      "budget",
+      "tokenCounter",
+      "dialect",
+      "callFailure",
+      "pricing",
+      "outputHistory",
+      "governor"
+    ],
     effect: /^effect\/(\w+|encoding\/Sse|http\/\w+)$/
   },
   {
     name: "languageModel",
     files: /^BudgetedLanguageModel\.ts$|^internal\/languageModel\/.*$/,
-    mayImport: ["usage", "error", "budget", "tokenCounter", "dialect", "pricing", "outputHistory", "governor"],
+    mayImport: [
+      "usage",
+      "error",
+      "budget",
+      "tokenCounter",
+      "dialect",
+      "callFailure",
+      "pricing",
+      "outputHistory",
+      "governor"
+    ],
     effect: /^effect\/(\w+|ai\/\w+)$/
   },
   {
@@ -99,9 +138,12 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "tokenCounter",
       "aiTokenizer",
       "dialect",
+      "callFailure",
+      "breaker",
       "pricing",
       "outputHistory",
       "governor",
+      "guard",
       "http",
       "languageModel"
     ],

@@ -145,6 +145,14 @@ const limitHeaders = (meter: LimitHeaders["meter"], name: string): LimitHeaders 
   reset: `anthropic-ratelimit-${name}-reset`
 })
 
+export const limits: ReadonlyArray<LimitHeaders> = [
+  limitHeaders("requests", "requests"),
+  limitHeaders("tokens", "tokens"),
+  // What is read from the cache does not count towards it.
+  limitHeaders("uncachedInputTokens", "input-tokens"),
+  limitHeaders("outputTokens", "output-tokens")
+]
+
 export const anthropicMessages: Dialect.Dialect = {
   name: "anthropicMessages",
   provider: "anthropic",
@@ -153,13 +161,7 @@ export const anthropicMessages: Dialect.Dialect = {
   limitOutput: (body, maxOutputTokens) => (Json.isObject(body) ? { ...body, max_tokens: maxOutputTokens } : body),
   readAnswer: (body) => readUsage(Json.field(body, "usage"), Json.field(body, "model")),
   readEvents,
-  readHeaders: headersReader([
-    limitHeaders("requests", "requests"),
-    limitHeaders("tokens", "tokens"),
-    // What is read from the cache does not count towards it.
-    limitHeaders("uncachedInputTokens", "input-tokens"),
-    limitHeaders("outputTokens", "output-tokens")
-  ]),
+  readHeaders: headersReader(limits),
   readRetryAfter: () => undefined,
   writeRefusal: (message) => ({ type: "error", error: { type: "rate_limit_error", message }, request_id: null })
 }

@@ -63,12 +63,14 @@ const limitHeaders = (meter: LimitHeaders["meter"], suffix: string): LimitHeader
 })
 
 /** OpenAI's headers, which Azure, Groq and others send too, and those of Cerebras. */
-export const readHeaders = headersReader([
+export const limits: ReadonlyArray<LimitHeaders> = [
   limitHeaders("requests", "requests"),
   limitHeaders("tokens", "tokens"),
   limitHeaders("requests", "requests-day"),
   limitHeaders("tokens", "tokens-minute")
-])
+]
+
+export const readHeaders = headersReader(limits)
 
 /** The body of a 429 as OpenAI writes it, from which its SDK reads `message`, `type`, `param` and `code`. */
 export const writeRefusal = (message: string) => ({

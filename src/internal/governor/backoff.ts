@@ -34,19 +34,16 @@ export class Backoff {
   }
 }
 
-/** Each key has a provider's limits of its own. */
-export class Backoffs {
-  readonly #known = new WeakMap<Budget.Budget, Backoff>()
-
-  /** That of an outermost budget, which stands for a key. */
-  of(outermost: Budget.Budget): Backoff {
-    const known = this.#known.get(outermost)
-    if (known !== undefined) return known
-    const backoff = new Backoff()
-    this.#known.set(outermost, backoff)
-    return backoff
-  }
+/** That of an outermost budget, which stands for a key: each key has a provider's limits of its own. */
+export const backoffOf = (outermost: Budget.Budget): Backoff => {
+  const known = backoffs.get(outermost)
+  if (known !== undefined) return known
+  const backoff = new Backoff()
+  backoffs.set(outermost, backoff)
+  return backoff
 }
+
+const backoffs = new WeakMap<Budget.Budget, Backoff>()
 
 const THROTTLED = 429
 const ERROR_FIRST = 400

@@ -1,6 +1,5 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import type * as Budget from "../../Budget.ts"
 import type * as Dialect from "../../Dialect.ts"
 import type { Destination, Governor, Options } from "../../Governor.ts"
@@ -9,20 +8,14 @@ import * as Pricing from "../../Pricing.ts"
 import * as TokenCounter from "../../TokenCounter.ts"
 import * as Usage from "../../Usage.ts"
 import { countsMoney } from "../budget.ts"
-import { Backoffs } from "./backoff.ts"
 import { OpenCall } from "./openCall.ts"
 
-/** A governor of the budget that is provided where a call is made, or else of `built`. */
-export const makeGovernor = <Id>(
-  options: Options<Id>,
-  built: Budget.Budget,
-  tag: Budget.Tag<Id> | undefined
-): Governor => {
+/** A governor of the budget that each call has. */
+export const makeGovernor = (options: Options<unknown>, budgetOfCall: Effect.Effect<Budget.Budget>): Governor => {
   const { leastOutputTokens, maxWait, priority } = options
   const unboundedOutput = wholeTokens("outputTokens", options.outputTokens ?? OUTPUT_TOKENS)
   if (leastOutputTokens === 0) throw new RangeError("Governor.make: leastOutputTokens must be positive, got 0")
   if (leastOutputTokens !== undefined) wholeTokens("leastOutputTokens", leastOutputTokens)
-  const backoffs = new Backoffs()
   const unpriced = new Set<string>()
 
   const price = Effect.fnUntraced(function* (
@@ -41,7 +34,7 @@ export const makeGovernor = <Id>(
   return {
     admit: Effect.fnUntraced(function* (call: Dialect.Call, destination: Destination = {}) {
       const context = yield* Effect.context<never>()
-      const budget = tag === undefined ? built : Option.getOrElse(Context.getOption(context, tag), () => built)
+      const budget = yield* budgetOfCall
       const counter = yield* Context.get(context, TokenCounter.ByModel)(call.model)
       const pricing = Context.get(context, Pricing.Pricing)
       const history = Context.get(context, OutputHistory.OutputHistory)
@@ -78,8 +71,7 @@ export const makeGovernor = <Id>(
         allowed,
         counter,
         withCost,
-        history,
-        backoffs
+        history
       })
     })
   }

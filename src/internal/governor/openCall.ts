@@ -1,4 +1,3 @@
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Budget from "../../Budget.ts"
 import type * as Dialect from "../../Dialect.ts"
@@ -9,8 +8,7 @@ import type { UnknownModel } from "../../Pricing.ts"
 import type { Reservation } from "../../Reservation.ts"
 import type { TokenCounter } from "../../TokenCounter.ts"
 import * as Usage from "../../Usage.ts"
-import { outermostOf } from "../budget.ts"
-import type { Backoffs } from "./backoff.ts"
+import { hear, hearAnswer } from "./hear.ts"
 
 /** What a governor knows of a call that it has admitted. */
 interface Admission {
@@ -27,7 +25,6 @@ interface Admission {
     units?: Readonly<Record<string, number>>
   ) => Effect.Effect<Usage.Usage, UnknownModel>
   readonly history: OutputHistory
-  readonly backoffs: Backoffs
 }
 
 /** A call between its admission and its end. */
@@ -52,10 +49,10 @@ export class OpenCall implements GovernedCall {
       Effect.suspend(() => {
         if (this.#isSettled) return Effect.void
         this.#isSettled = true
-        const { backoffs, budget, reservation } = this.#admission
+        const { budget, reservation } = this.#admission
         switch (ending._tag) {
           case "Answered":
-            for (const outermost of outermostOf(budget)) backoffs.of(outermost).reset()
+            hearAnswer(budget)
             this.#learn(ending.report)
             return this.#commit(ending.report.usage, ending.report.units)
           case "Seen":
@@ -74,20 +71,7 @@ export class OpenCall implements GovernedCall {
   }
 
   hear(feedback: Feedback.Feedback, status: number): Effect.Effect<void> {
-    const { backoffs, budget } = this.#admission
-    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Effect.forEach(
-        outermostOf(budget),
-        (outermost) => {
-          const pausedUntil = backoffs.of(outermost).pauseUntil(feedback, status, now)
-          const tightening = Effect.forEach(feedback.windows, (window) => outermost.tighten(window), { discard: true })
-          return pausedUntil === undefined
-            ? tightening
-            : Effect.andThen(tightening, outermost.pauseUntil(pausedUntil, { resume: "gradual" }))
-        },
-        { discard: true }
-      )
-    )
+    return hear(this.#admission.budget, feedback, status)
   }
 
   /** A report that makes no sense, or that cannot be priced, charges the estimate: the budget says so. */

@@ -10,7 +10,7 @@ import type { Ending, GovernedCall, Governor } from "../../Governor.ts"
 import type { UnknownModel } from "../../Pricing.ts"
 import { eventsAnswer, jsonAnswer } from "./answer.ts"
 import type { Asked } from "./asked.ts"
-import { isUnsent } from "../governor/unsent.ts"
+import { isUnsent } from "../callFailure/unsent.ts"
 import { watch } from "./watch.ts"
 
 /**

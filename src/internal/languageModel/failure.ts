@@ -2,41 +2,22 @@ import * as AiError from "effect/ai/AiError"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as CallFailure from "../../CallFailure.ts"
 import type { Ending, GovernedCall } from "../../Governor.ts"
-import { isUnsent } from "../governor/unsent.ts"
 import { refusalOf } from "./refusal.ts"
 import { endingOf } from "./usage.ts"
 
 /** How a call ended that failed, where nothing of the answer was seen but what the error says of it. */
 export const endingOfFailure = (error: unknown, estimatedInputTokens: number): Ending => {
   if (!AiError.isAiError(error)) return { _tag: "Unseen" }
-  // The model is in a budget of its own, which has said no.
-  if (Option.isSome(refusalOf(error))) return { _tag: "Unsent" }
   const { reason } = error
   switch (reason._tag) {
-    case "RateLimitError":
-    case "QuotaExhaustedError":
-    case "AuthenticationError":
-    case "ContentPolicyError":
-    case "InvalidRequestError":
-    case "InternalProviderError":
-      return { _tag: "Rejected" }
-    case "UnsupportedSchemaError":
-    case "ToolConfigurationError":
-    case "ToolkitRequiredError":
-    case "InvalidUserInputError":
-      return { _tag: "Unsent" }
-    case "NetworkError":
-      return { _tag: reason.reason !== "TransportError" || isUnsent(reason) ? "Unsent" : "Unseen" }
-    case "UnknownError":
-      return { _tag: (reason.http?.response?.status ?? 0) >= ERROR_FIRST ? "Rejected" : "Unseen" }
     case "InvalidOutputError":
       return endingOfOutput(reason.usage, "", estimatedInputTokens)
     case "StructuredOutputError":
       return endingOfOutput(reason.usage, reason.responseText, estimatedInputTokens)
     default:
-      // The answer was there, and something in it was wrong.
-      return { _tag: "Unseen" }
+      return { _tag: CallFailure.of(error).ending }
   }
 }
 
@@ -63,5 +44,4 @@ const endingOfOutput = (
   return endingOf({ counts, model: undefined, text }, estimatedInputTokens)
 }
 
-const ERROR_FIRST = 400
 const THROTTLED = 429

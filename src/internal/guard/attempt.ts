@@ -1,0 +1,68 @@
+import type * as Cause from "effect/Cause"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Breaker from "../../Breaker.ts"
+import type * as Budget from "../../Budget.ts"
+import type { CallFailure } from "../../CallFailure.ts"
+import * as Deadline from "../../Deadline.ts"
+import * as Usage from "../../Usage.ts"
+import { hear, hearAnswer } from "../governor/hear.ts"
+
+/** How a guard makes calls. */
+export interface Manner {
+  readonly breaker: Breaker.CircuitBreaker
+  readonly key: string
+  readonly timeout: Duration.Duration | undefined
+  readonly readFailure: (cause: Cause.Cause<unknown>) => CallFailure
+}
+
+/** What can end a call besides itself. */
+export type Cut = Breaker.CircuitBreakerError | Deadline.DeadlineExceeded | Cause.TimeoutError
+
+/** One attempt at a call. */
+export class Attempt {
+  readonly budget: Budget.Budget
+  readonly #manner: Manner
+  #isSent = false
+
+  constructor(manner: Manner, budget: Budget.Budget) {
+    this.#manner = manner
+    this.budget = budget
+  }
+
+  /** Makes the call, if the circuit lets it, for as long as it may take. Runs while the reservation is open. */
+  send<A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E | Cut, R> {
+    const { breaker, key, readFailure, timeout } = this.#manner
+    const sent = Effect.suspend(() => {
+      this.#isSent = true
+      return call
+    })
+    const bounded = Deadline.enforce(timeout === undefined ? sent : Effect.timeout(sent, timeout))
+    const heard = Effect.onExit(bounded, (exit) =>
+      exit._tag === "Success" ? this.#hearAnswer : this.#hearFailure(readFailure(exit.cause))
+    )
+    return breaker.execute(heard, { key, classify: (end) => Breaker.outcomeOf(end, readFailure) })
+  }
+
+  /** What the attempt costs when it fails and nothing was recorded. */
+  owed(cause: Cause.Cause<unknown>, estimate: Usage.Usage): Budget.Owed | Usage.Usage {
+    if (!this.#isSent) return "release"
+    switch (this.#manner.readFailure(cause).ending) {
+      case "Unsent":
+        return "release"
+      case "Rejected":
+        return { ...Usage.zero, requests: estimate.requests }
+      case "Unseen":
+        return "charge"
+    }
+  }
+
+  readonly #hearAnswer = Effect.sync(() => hearAnswer(this.budget))
+
+  #hearFailure({ feedback, kind, status }: CallFailure): Effect.Effect<void> {
+    if (kind === "Throttled") return hear(this.budget, feedback, status ?? THROTTLED)
+    return status === undefined ? Effect.void : hear(this.budget, feedback, status)
+  }
+}
+
+const THROTTLED = 429
