@@ -400,6 +400,66 @@ export const make: (
 ) => Effect.Effect<Budget, never, Scope.Scope> = internal.make
 
 /**
+ * Carves a budget out of another one, for as long as the scope is open: what it may spend is set aside there at once,
+ * and what it does not use goes back when the scope closes.
+ *
+ * **Details**
+ *
+ * - `limits` has at least one `Limit.cap`. For each meter with a cap, its maximum (the smallest, of several) is reserved
+ *   in all caps on that meter of `from` and of the budgets around it, at one instant. Where nobody caps a meter, nothing
+ *   is set aside for it.
+ * - It fails with a {@link BudgetError} that names the cap with too little room. By default it does not wait for room:
+ *   those who hold it may well be slices that the same fiber has made. With `maxWait` it stands in line as any request.
+ * - A call of the slice passes the slice's own limits and, when it is made, everything that `from` and the budgets around
+ *   it are bound by but the caps that have been carved: windows, buckets, concurrency, ceilings per call and pauses are
+ *   about speed, and are not set aside.
+ * - The caps count what a call has used when it settles: what was reserved for the slice becomes used. An overrun of the
+ *   slice's own maximum counts in them at once. `spent` and `open` of the budgets around it count calls, not slices.
+ * - Calls that are open when the scope closes keep what they have reserved. A call that is made after that is one of an
+ *   ordinary budget inside `from`.
+ * - `updateLimits` changes nothing of what was set aside. A slice with a larger maximum than that still gets no more.
+ *   A cap that `from` gets meanwhile holds nothing for the slice, whose calls pass it one by one.
+ *
+ * It dies with a `RangeError` as {@link make} does, or when there is no cap. A budget cannot be within two slices of the
+ * same budget.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Budget, Limit, Usage } from "effect-budget"
+ *
+ * const program = Effect.gen(function* () {
+ *   const run = yield* Budget.make({ name: "run", limits: [Limit.cap("tokens", 1_000)] })
+ *   const availableIn = (budget: Budget.Budget) =>
+ *     Effect.map(budget.snapshot, ({ limits }) => limits[0]?.available)
+ *
+ *   const research = Effect.gen(function* () {
+ *     const slice = yield* Budget.slice({ name: "research", from: run, limits: [Limit.cap("tokens", 400)] })
+ *     yield* slice.spend({ estimate: Usage.make({ inputTokens: 150 }) })(Effect.succeed("an answer"))
+ *     return yield* availableIn(run)
+ *   })
+ *   return [yield* Effect.scoped(research), yield* availableIn(run)]
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => [600, 850]
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const slice: (
+  options: Options & {
+    /** Names the budget in errors, events and snapshots. */
+    readonly name: string
+    /** The budget that it is carved out of. */
+    readonly from: Budget
+    /** How long to wait until everything can be set aside. Default 0: it is refused at once. */
+    readonly maxWait?: Duration.Input | undefined
+  }
+) => Effect.Effect<Budget, BudgetError, Scope.Scope> = internal.slice
+
+/**
  * The tag of a budget that is a service.
  *
  * @category services

@@ -11,9 +11,10 @@ import type * as Limit from "../Limit.ts"
 import * as Meter from "../Meter.ts"
 import type { Reservation } from "../Reservation.ts"
 import * as Usage from "../Usage.ts"
-import { Admission } from "./admission/admission.ts"
+import { Admission, type Kept } from "./admission/admission.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
 import { BudgetNode } from "./admission/node.ts"
+import { isCarvedTwice, SliceNode } from "./admission/slice.ts"
 import { enter, exitUnentered, type Manner } from "./enter.ts"
 import { events, isHeard, tell } from "./events.ts"
 import { Ledger } from "./ledger.ts"
@@ -188,13 +189,69 @@ export const makeNode = (admission: Admission, { limits, name, weight = 1, withi
   if (outer.some((budget) => budget.admission !== admission)) {
     throw new RangeError(`Budget "${name}": it and the budgets it is within must be made under the same Clock`)
   }
-  return new BudgetNode(
+  const node = new BudgetNode(
     name,
     positiveWeight(name, weight),
     outer.map(({ node }) => node),
     new Ledger(limits, admission.timeline.readWallOffset)
   )
+  if (outer.length < 2 || !isCarvedTwice(admission.path(node))) return node
+  throw new RangeError(`Budget "${name}": it cannot be within two slices that are carved out of the same budget`)
 }
+
+/** Carves a budget out of another one, for as long as its scope is open. */
+export const slice = (options: SliceOptions): Effect.Effect<Budget.Budget, BudgetError.BudgetError, Scope.Scope> => {
+  const manner: Manner = { ...patient, maxWaitMillis: Duration.toMillis(options.maxWait ?? 0) }
+  return Effect.uninterruptibleMask((restore) =>
+    Effect.flatMap(Effect.zip(Admission.current, Effect.scope), ([admission, scope]) => {
+      const node = makeSlice(admission, options)
+      const end = Effect.sync(() => {
+        admission.close(node)
+        admission.endSlice(node)
+      })
+      const hold = admission.askToCarve(node)
+      const entering = enter(admission, hold, manner, () =>
+        Effect.as(
+          Scope.addFinalizer(scope, end),
+          new BudgetImpl(admission, node, [options.from], options.onFailure ?? "release")
+        )
+      )
+      if (hold.waiter === undefined) return entering
+      return Effect.onExit(restore(entering), (exit) => {
+        if (exit._tag === "Success") return Effect.void
+        exitUnentered(admission, hold, exit)
+        return end
+      })
+    })
+  )
+}
+
+const makeSlice = (admission: Admission, { from, limits, name, weight = 1 }: SliceOptions): SliceNode => {
+  const outer = implementationOf(name, from)
+  if (outer.admission !== admission) {
+    throw new RangeError(`Budget "${name}": it and the budget it is carved out of must be made under the same Clock`)
+  }
+  if (!limits.some((limit) => limit._tag === "Cap")) {
+    throw new RangeError(`Budget "${name}": a slice needs a cap, which says how much is set aside for it`)
+  }
+  return new SliceNode(
+    name,
+    positiveWeight(name, weight),
+    outer.node,
+    new Ledger(limits, admission.timeline.readWallOffset)
+  )
+}
+
+/** Keeps room for a usage in a budget's own caps until the effect that it returns is run. Nobody waits for that room. */
+export const keep = (budget: Budget.Budget, usage: Usage.Usage): Effect.Effect<Effect.Effect<void>> =>
+  Effect.sync(() => {
+    const { admission, node } = implementationOf(budget.name, budget)
+    let kept: ReadonlyArray<Kept> | undefined = admission.keep(node, usage)
+    return Effect.sync(() => {
+      if (kept !== undefined) admission.giveBack(node, kept)
+      kept = undefined
+    })
+  })
 
 /** Gives a node that was left other limits and another weight. */
 export const reopenNode = (admission: Admission, node: BudgetNode, { limits, weight = 1 }: Budget.Options): void => {
@@ -234,6 +291,8 @@ export const countsMoney = (budget: Budget.Budget): boolean => {
 
 /** What a budget is made of, its name and surroundings included. */
 type MakeOptions = Parameters<typeof Budget.make>[0]
+
+type SliceOptions = Parameters<typeof Budget.slice>[0]
 
 /** Notes that the call has begun, where that makes a difference to what an interruption costs. */
 const beginning = <A, E, R>(

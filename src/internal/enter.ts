@@ -11,6 +11,7 @@ import { forecast } from "./admission/forecast.ts"
 import type { Hold } from "./admission/hold.ts"
 import type { Outcome, Sleeper, Waiter } from "./admission/line.ts"
 import { invalidEstimate, refusal } from "./admission/refusal.ts"
+import { Carving } from "./admission/slice.ts"
 import { isHeard, tell } from "./events.ts"
 import { NEVER } from "./limit/state.ts"
 
@@ -132,7 +133,10 @@ const admitted = <A, E, R>(hold: Hold, proceed: (hold: Hold) => Effect.Effect<A,
   return proceed(hold)
 }
 
-const reportAdmitted = ({ estimate, node, path, takenAt, waiter }: Hold): void => {
+const reportAdmitted = (hold: Hold): void => {
+  // A slice is no call, and is not settled like one.
+  if (hold instanceof Carving) return
+  const { estimate, node, path, takenAt, waiter } = hold
   const waitedMillis = waiter === undefined ? 0 : takenAt - waiter.since
   tell(path, { _tag: "Admitted", budget: node.name, estimate, waitedMillis })
 }

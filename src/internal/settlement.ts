@@ -9,6 +9,7 @@ import * as Usage from "../Usage.ts"
 import type { Admission } from "./admission/admission.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
 import { isHeard, tell } from "./events.ts"
+import { CarvingState } from "./limit/carving.ts"
 import type { Pause } from "./limit/pause.ts"
 
 /** Settles what is still open when a body or a scope ends. */
@@ -131,6 +132,8 @@ const commitValid = (admission: Admission, hold: Hold, actual: Usage.Usage): voi
   if (!isHeard(hold.path)) return
   reportSettled(hold, actual)
   for (const [index, { meter, state }] of hold.path.gates.entries()) {
+    // What a slice has set aside is counted by its own cap, too.
+    if (state instanceof CarvingState) continue
     const overrun = meter.measure(actual) - hold.amounts[index]!
     if (overrun > 0) reportOverran(hold, state.limit, overrun)
   }

@@ -3,6 +3,7 @@ import type * as Limit from "../../Limit.ts"
 import * as Meter from "../../Meter.ts"
 import type * as Usage from "../../Usage.ts"
 import { NOT_IN_HEAP } from "../heap.ts"
+import { CapState } from "../limit/cap.ts"
 import { PauseState } from "../limit/pause.ts"
 import { AFTER_SETTLEMENT, NEVER } from "../limit/state.ts"
 import { type ProviderLimit, type Tightening, tightening } from "../limit/tighten.ts"
@@ -14,6 +15,7 @@ import { Line, type Outcome, type Waiter } from "./line.ts"
 import type { BudgetNode, Gate, Path } from "./node.ts"
 import { isPinned, park, pin, unpark } from "./parking.ts"
 import { invalidEstimate, refusal } from "./refusal.ts"
+import { Carving, type SliceNode } from "./slice.ts"
 
 /** What keeps a request out: the gate that will let it in last, and when. */
 export interface Obstacle {
@@ -21,6 +23,12 @@ export interface Obstacle {
   readonly amount: number
   /** An instant, `AFTER_SETTLEMENT` or `NEVER`. */
   readonly at: number
+}
+
+/** What is kept in a cap. */
+export interface Kept {
+  readonly state: CapState
+  readonly amount: number
 }
 
 /**
@@ -65,6 +73,11 @@ export class Admission {
     return least === undefined
       ? new Hold(node, estimate, undefined, priority, ++this.#arrivals)
       : new Hold(node, least, estimate, priority, ++this.#arrivals)
+  }
+
+  /** A request of what a slice sets aside. When it is let in, the slice is open. */
+  askToCarve(node: SliceNode): Hold {
+    return new Carving(node, ++this.#arrivals)
   }
 
   /** Takes what is asked for, and measured, if that is possible at once. Otherwise says what is in the way. */
@@ -177,6 +190,33 @@ export class Admission {
     this.#run(now)
   }
 
+  /** Gives back what a slice has set aside and nobody uses any more. Who calls it from now on passes all gates. */
+  endSlice(node: SliceNode): void {
+    if (!node.isOpen) return
+    const before = this.path(node)
+    const now = this.timeline.now()
+    node.close()
+    this.#edition++
+    this.#rebuild(node, now)
+    this.#afterSettlement(before)
+    this.#run(now)
+  }
+
+  /** Reserves a usage in a budget's own caps, for which nobody waits, and which is known to fit. */
+  keep(node: BudgetNode, usage: Usage.Usage): ReadonlyArray<Kept> {
+    const kept = node.gates.flatMap(({ meter, state }) =>
+      state instanceof CapState ? [{ state, amount: meter.measure(usage) }] : []
+    )
+    for (const { amount, state } of kept) state.keep(amount)
+    return kept
+  }
+
+  /** Gives back what was kept. */
+  giveBack(node: BudgetNode, kept: ReadonlyArray<Kept>): void {
+    for (const { amount, state } of kept) state.giveBack(amount)
+    this.#afterSettlement(this.path(node))
+  }
+
   /** Ends the waiting of everyone in a budget's line. */
   close(node: BudgetNode): void {
     for (const waiter of node.line?.waiters() ?? []) this.#end(waiter, "closed")
@@ -245,8 +285,8 @@ export class Admission {
     }
   }
 
-  #afterSettlement({ gates, nodes }: Path): void {
-    for (const gate of gates) {
+  #afterSettlement({ counting, nodes }: Path): void {
+    for (const gate of counting) {
       if (gate.isContended) this.#touch(gate)
       if (gate.largestWaiting > 0) this.#failHopeless(gate)
     }

@@ -101,7 +101,13 @@ export class Hold {
 }
 
 /** Where a hold is before it is measured on its path. */
-const nowhere: Path & { readonly amounts: Array<number> } = { nodes: [], gates: [], ownMeters: [], amounts: [] }
+const nowhere: Path & { readonly amounts: Array<number> } = {
+  nodes: [],
+  gates: [],
+  counting: [],
+  ownMeters: [],
+  amounts: []
+}
 
 /** What a usage measures at each gate of a path. */
 const measure = ({ gates }: Path, usage: Usage.Usage): Array<number> => {

@@ -1,6 +1,7 @@
 import type { BudgetEvent } from "../../BudgetEvent.ts"
 import { isBuiltIn, type Meter } from "../../Meter.ts"
 import type { Ledger } from "../ledger.ts"
+import { CarvingState } from "../limit/carving.ts"
 import type { LimitState } from "../limit/state.ts"
 import type { Alarm } from "../timeline.ts"
 import type { FairQueue } from "./fairQueue.ts"
@@ -76,12 +77,27 @@ export class BudgetNode {
   /** Everything that a reservation of this budget has to pass. An edition is valid until any budget changes its gates. */
   path(edition: number): Path {
     if (this.#path === undefined || this.#pathEdition !== edition) {
-      const nodes = [...new Set(this.#upwards())]
-      const gates = nodes.flatMap((node) => node.gates)
-      this.#path = { nodes, gates, ownMeters: gates.map((gate) => gate.meter).filter((meter) => !isBuiltIn(meter)) }
+      this.#path = this.findPath(edition)
       this.#pathEdition = edition
     }
     return this.#path
+  }
+
+  protected findPath(_edition: number): Path {
+    const nodes = [...new Set(this.#upwards())]
+    return pathThrough(
+      nodes,
+      nodes.flatMap((node) => node.ways)
+    )
+  }
+
+  protected forgetPath(): void {
+    this.#path = undefined
+  }
+
+  /** The gates that whoever is inside this budget has to pass because of it. */
+  protected get ways(): ReadonlyArray<Gate> {
+    return this.gates
   }
 
   /** Puts a gate before each state of the ledger, keeping those that are there. Says whether that changed any. */
@@ -127,8 +143,21 @@ export class BudgetNode {
 export interface Path {
   readonly nodes: ReadonlyArray<BudgetNode>
   readonly gates: ReadonlyArray<Gate>
+  /** The gates whose counters change with a reservation: those it passes, and those that a slice has passed for it. */
+  readonly counting: ReadonlyArray<Gate>
   /** The meters that users have made, of which nobody knows what they measure. */
   readonly ownMeters: ReadonlyArray<Meter>
+}
+
+/** The path through budgets with these gates. Where a slice has set something aside already, nobody passes again. */
+export const pathThrough = (nodes: ReadonlyArray<BudgetNode>, counting: ReadonlyArray<Gate>): Path => {
+  const passed = new Set<LimitState>()
+  for (const { state } of counting) {
+    if (state instanceof CarvingState) for (const cap of state.beneath()) passed.add(cap)
+  }
+  const gates = passed.size === 0 ? counting : counting.filter(({ state }) => !passed.has(state))
+  const ownMeters = gates.map((gate) => gate.meter).filter((meter) => !isBuiltIn(meter))
+  return { nodes, gates, counting, ownMeters }
 }
 
 const statesOf = (ledger: Ledger): ReadonlyArray<LimitState> =>

@@ -6,13 +6,15 @@ export class CapState implements LimitState {
   limit: Limit.Cap
   reserved = 0
   committed = 0
+  /** The part of what is reserved for which waiting is in vain. */
+  kept = 0
 
   constructor(limit: Limit.Cap) {
     this.limit = limit
   }
 
   readyAt(amount: number, now: number, beside = 0): number {
-    if (this.committed + amount > this.limit.max) return NEVER
+    if (this.committed + this.kept + amount > this.limit.max) return NEVER
     return this.committed + this.reserved + beside + amount <= this.limit.max ? now : AFTER_SETTLEMENT
   }
 
@@ -28,6 +30,18 @@ export class CapState implements LimitState {
 
   charge(amount: number): void {
     this.committed += amount
+  }
+
+  /** Reserves an amount that nobody waits for: it comes back only when nothing else is left. */
+  keep(amount: number): void {
+    this.reserved += amount
+    this.kept += amount
+  }
+
+  /** Gives back what was kept. */
+  giveBack(amount: number): void {
+    this.reserved -= amount
+    this.kept -= amount
   }
 
   used(): number {
@@ -46,6 +60,7 @@ export class CapState implements LimitState {
     const copy = new CapState(this.limit)
     copy.reserved = this.reserved
     copy.committed = this.committed
+    copy.kept = this.kept
     return copy
   }
 }
