@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+/** Budgets for agents that work in steps. */
+export * as Agent from "./Agent.ts"
 /** The `Tokenizer` of `effect/ai`, as a counter of tokens and from one. */
 export * as AiTokenizer from "./AiTokenizer.ts"
 /** Effect's circuit breaker, with a classification for calls to models. */

@@ -38,6 +38,12 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     mayImport: ["usage", "limit", "deadline", "error", "ledger", "admission"],
     effect: /^effect\/\w+$/
   },
+  {
+    name: "agent",
+    files: /^Agent\.ts$/,
+    mayImport: ["usage", "limit", "error", "budget"],
+    effect: /^effect\/(Effect|Scope)$/
+  },
   { name: "messageFraming", files: /^internal\/messageFraming\.ts$/, mayImport: [], effect: /^$/ },
   {
     name: "tokenCounter",
@@ -135,6 +141,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "deadline",
       "error",
       "budget",
+      "agent",
       "tokenCounter",
       "aiTokenizer",
       "dialect",
