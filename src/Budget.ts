@@ -358,6 +358,59 @@ export interface Options {
   readonly weight?: number | undefined
   /** What a failure or an interruption costs when nothing was recorded. Default `"release"`. */
   readonly onFailure?: OnFailure | undefined
+  /**
+   * Whether its limits are only tried out: they count and report, but refuse nobody and keep nobody waiting. Default
+   * `false`.
+   *
+   * **Details**
+   *
+   * What is reserved and used counts in them as ever, so that they may stand above their maximum. Each reservation that
+   * one of them would have kept waiting or refused when it was admitted is told as a `Shadowed` event. A pause of the
+   * budget, too, is only told, and an elastic reservation is granted what the other limits of its path have room for.
+   * Those decide as ever, all at one instant. An estimate that makes no sense to a meter is refused here, too; a price
+   * that is not known is not, and costs nothing.
+   *
+   * **Example** (what would a limit of 100 tokens per minute do to this traffic?)
+   *
+   * ```ts
+   * import { Effect, Fiber, Stream } from "effect"
+   * import { Budget, Limit, Usage } from "effect-budget"
+   *
+   * const program = Effect.gen(function* () {
+   *   const tried = yield* Budget.make({
+   *     name: "tried",
+   *     limits: [Limit.slidingWindow("tokens", 100, "1 minute")],
+   *     shadow: true
+   *   })
+   *   const shadowed = yield* tried.events.pipe(
+   *     Stream.filter((event) => event._tag === "Shadowed"),
+   *     Stream.take(1),
+   *     Stream.runCollect,
+   *     Effect.forkChild({ startImmediately: true })
+   *   )
+   *   yield* Effect.yieldNow
+   *
+   *   const call = Effect.void.pipe(tried.spend({ estimate: Usage.make({ inputTokens: 80 }) }))
+   *   yield* Effect.andThen(call, call)
+   *   return (yield* Fiber.join(shadowed)).map((event) => event.reason._tag)
+   * })
+   *
+   * await Effect.runPromise(Effect.scoped(program)) // => ["WindowExceeded"]
+   * ```
+   */
+  readonly shadow?: boolean | undefined
+  /**
+   * Fractions of each limit's maximum that are told as a `ThresholdReached` event, as `[0.5, 0.8, 1]`: when what counts
+   * against it, open reservations included, reaches them. Positive numbers; none by default.
+   *
+   * **Details**
+   *
+   * Each is told once for the life of a cap, and again only when `updateLimits` has raised its maximum so that it was
+   * not reached any more. Windows, buckets and concurrency tell it again after their use has been at least a tenth of
+   * the maximum below it, or zero. `Limit.perCall` holds nothing and tells nothing. What nobody listens to is not told
+   * later.
+   */
+  readonly thresholds?: ReadonlyArray<number> | undefined
 }
 
 /**
@@ -365,8 +418,8 @@ export interface Options {
  *
  * **Details**
  *
- * It dies with a `RangeError` when two limits have the same name, the weight is not positive, or the budgets it is
- * within live under another `Clock`.
+ * It dies with a `RangeError` when two limits have the same name, the weight or a threshold is not a positive number,
+ * or the budgets it is within live under another `Clock`.
  *
  * **Example**
  *
@@ -460,6 +513,36 @@ export const slice: (
 ) => Effect.Effect<Budget, BudgetError, Scope.Scope> = internal.slice
 
 /**
+ * How full the fullest limit on the path of a budget is: of its own and those of all budgets around it. A fraction of
+ * its maximum, open reservations included; above 1 in debt, 0 where there is no limit.
+ *
+ * **Details**
+ *
+ * A limit whose maximum is 0 has no room and counts as 1, whatever is used. `Limit.perCall` and shadow budgets keep
+ * nobody waiting and do not count; neither do pauses. Of a budget that this library did not make, its snapshot is asked.
+ *
+ * **Example** (a cheaper model when it gets tight)
+ *
+ * ```ts
+ * import { Effect } from "effect"
+ * import { Budget, Limit, Usage } from "effect-budget"
+ *
+ * const program = Effect.gen(function* () {
+ *   const key = yield* Budget.make({ name: "key", limits: [Limit.slidingWindow("tokens", 1_000, "1 minute")] })
+ *   const run = yield* Budget.make({ name: "run", limits: [Limit.cap("tokens", 10_000)], within: [key] })
+ *   yield* run.charge(Usage.make({ inputTokens: 900 }))
+ *   return (yield* Budget.utilisation(run)) > 0.8 ? "small-model" : "large-model"
+ * })
+ *
+ * await Effect.runPromise(Effect.scoped(program)) // => "small-model"
+ * ```
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const utilisation: (budget: Budget) => Effect.Effect<number> = internal.utilisation
+
+/**
  * The tag of a budget that is a service.
  *
  * @category services
@@ -519,6 +602,8 @@ export interface ServiceClass<Self, Id extends string, Outer> extends Context.Se
   readonly charge: (usage: Usage.Usage) => Effect.Effect<void, BudgetError, Self>
   /** See {@link Budget.snapshot}. */
   readonly snapshot: Effect.Effect<Snapshot, never, Self>
+  /** See {@link utilisation}. */
+  readonly utilisation: Effect.Effect<number, never, Self>
   /** See {@link Budget.events}. */
   readonly events: Stream.Stream<BudgetEvent, never, Self>
   /** See {@link Budget.pauseUntil}. */
@@ -610,6 +695,7 @@ export const Service =
       spend,
       charge: (usage: Usage.Usage) => tag.use((budget) => budget.charge(usage)),
       snapshot: tag.use((budget) => budget.snapshot),
+      utilisation: tag.use(utilisation),
       events: Stream.unwrap(tag.useSync((budget) => budget.events)),
       pauseUntil: (instant: DateTime.DateTime.Input, options?: PauseOptions) =>
         tag.use((budget) => budget.pauseUntil(instant, options)),

@@ -15,7 +15,17 @@ import type * as Usage from "./Usage.ts"
  * @category models
  * @since 0.1.0
  */
-export type BudgetEvent = Admitted | Refused | Settled | Charged | Tightened | Overran | InvalidReport | SettledAlready
+export type BudgetEvent =
+  | Admitted
+  | Shadowed
+  | Refused
+  | Settled
+  | Charged
+  | Tightened
+  | ThresholdReached
+  | Overran
+  | InvalidReport
+  | SettledAlready
 
 /**
  * A reservation was admitted, after waiting for so long. `estimate` is what was granted.
@@ -28,6 +38,26 @@ export interface Admitted {
   readonly budget: string
   readonly estimate: Usage.Usage
   readonly waitedMillis: number
+}
+
+/**
+ * A reservation is being admitted that a shadow budget would have kept waiting or refused at this instant, if it were a
+ * real one. Told once for each reservation, just before {@link Admitted}.
+ *
+ * **Details**
+ *
+ * `budget` is the one that was asked, `reason.budget` the shadow budget: of several limits, the one that would have let
+ * it in last. `reason` is what a refusal says, an exact `retryAfter` included. `estimate` is what it asked for: the
+ * least, of an elastic one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Shadowed {
+  readonly _tag: "Shadowed"
+  readonly budget: string
+  readonly estimate: Usage.Usage
+  readonly reason: BudgetError.Reason
 }
 
 /**
@@ -80,6 +110,22 @@ export interface Tightened {
   readonly budget: string
   readonly limit: Limit.Limit
   readonly by: number
+}
+
+/**
+ * What counts against a limit, open reservations included, has reached a fraction of its maximum that
+ * `Budget.Options.thresholds` names. `budget` is the one whose limit it is, also when a budget inside it was asked.
+ * `used` is in the integers of the limit's meter.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ThresholdReached {
+  readonly _tag: "ThresholdReached"
+  readonly budget: string
+  readonly limit: Limit.Limit
+  readonly threshold: number
+  readonly used: number
 }
 
 /**

@@ -62,6 +62,22 @@ describe("random programs", () => {
       problemsOf(log)
     ))
 
+  it("keep every guarantee where some budgets are only tried out", () =>
+    expectNothingWrong("shadows", 4_000, { callsMax: 30, shadows: 0.5, ...elastic }, (log) => problemsOf(log)))
+
+  it("keep every guarantee where some budgets are only tried out and fibers yield anywhere", () =>
+    expectNothingWrong("shadows yield", 700, { callsMax: 30, yields: 0.15, shadows: 0.5, ...elastic }, (log) =>
+      problemsOf(log)
+    ))
+
+  it("never wait where all budgets are only tried out, and are told what real ones would have said", () =>
+    expectNothingWrong(
+      "only shadows",
+      1_500,
+      { callsMax: 30, shadows: 1, hasInterruptions: false, ...elastic },
+      (log) => [...problemsOf(log), ...log.entries.flatMap(({ is }) => (is === "woken" ? ["somebody waited"] : []))]
+    ))
+
   it("never move the start of who is first in line for what elastic calls are granted beyond the least", () =>
     expectNothingWrong("elastic promises", 2_000, { ...steady, hasElastic: true }, (log) =>
       problemsOf(log, { ...everyCheck, promisesAreKept })

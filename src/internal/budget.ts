@@ -13,11 +13,12 @@ import type { Reservation } from "../Reservation.ts"
 import * as Usage from "../Usage.ts"
 import { Admission, type Kept } from "./admission/admission.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
-import { BudgetNode } from "./admission/node.ts"
+import { BudgetNode, type Conduct } from "./admission/node.ts"
 import { isCarvedTwice, SliceNode } from "./admission/slice.ts"
 import { enter, exitUnentered, type Manner } from "./enter.ts"
 import { events, isHeard, tell } from "./events.ts"
 import { Ledger } from "./ledger.ts"
+import { fullness } from "./limit/fullness.ts"
 import { commitResult, OpenReservation, settleAtEnd } from "./settlement.ts"
 
 /** A budget over a ledger: the shell of effects around the admission. */
@@ -184,7 +185,8 @@ export const make = (options: MakeOptions): Effect.Effect<Budget.Budget, never, 
   Effect.flatMap(Admission.current, (admission) => open(admission, makeNode(admission, options), options))
 
 /** Makes the node of a budget. Throws when the options make no sense. */
-export const makeNode = (admission: Admission, { limits, name, weight = 1, within = [] }: MakeOptions): BudgetNode => {
+export const makeNode = (admission: Admission, options: MakeOptions): BudgetNode => {
+  const { limits, name, weight = 1, within = [] } = options
   const outer = within.map((budget) => implementationOf(name, budget))
   if (outer.some((budget) => budget.admission !== admission)) {
     throw new RangeError(`Budget "${name}": it and the budgets it is within must be made under the same Clock`)
@@ -193,7 +195,8 @@ export const makeNode = (admission: Admission, { limits, name, weight = 1, withi
     name,
     positiveWeight(name, weight),
     outer.map(({ node }) => node),
-    new Ledger(limits, admission.timeline.readWallOffset)
+    new Ledger(limits, admission.timeline.readWallOffset),
+    conductOf(name, options)
   )
   if (outer.length < 2 || !isCarvedTwice(admission.path(node))) return node
   throw new RangeError(`Budget "${name}": it cannot be within two slices that are carved out of the same budget`)
@@ -226,7 +229,8 @@ export const slice = (options: SliceOptions): Effect.Effect<Budget.Budget, Budge
   )
 }
 
-const makeSlice = (admission: Admission, { from, limits, name, weight = 1 }: SliceOptions): SliceNode => {
+const makeSlice = (admission: Admission, options: SliceOptions): SliceNode => {
+  const { from, limits, name, weight = 1 } = options
   const outer = implementationOf(name, from)
   if (outer.admission !== admission) {
     throw new RangeError(`Budget "${name}": it and the budget it is carved out of must be made under the same Clock`)
@@ -234,11 +238,14 @@ const makeSlice = (admission: Admission, { from, limits, name, weight = 1 }: Sli
   if (!limits.some((limit) => limit._tag === "Cap")) {
     throw new RangeError(`Budget "${name}": a slice needs a cap, which says how much is set aside for it`)
   }
+  const conduct = conductOf(name, options)
+  if (conduct.isShadow) throw new RangeError(`Budget "${name}": a slice cannot be a shadow: others rely on its caps`)
   return new SliceNode(
     name,
     positiveWeight(name, weight),
     outer.node,
-    new Ledger(limits, admission.timeline.readWallOffset)
+    new Ledger(limits, admission.timeline.readWallOffset),
+    conduct
   )
 }
 
@@ -253,15 +260,22 @@ export const keep = (budget: Budget.Budget, usage: Usage.Usage): Effect.Effect<E
     })
   })
 
-/** Gives a node that was left other limits and another weight. */
-export const reopenNode = (admission: Admission, node: BudgetNode, { limits, weight = 1 }: Budget.Options): void => {
-  admission.update(node, limits)
+/** Gives a node that was left other limits, another weight and another conduct. */
+export const reopenNode = (admission: Admission, node: BudgetNode, options: Budget.Options): void => {
+  const { limits, weight = 1 } = options
+  admission.update(node, limits, conductOf(node.name, options))
   node.weight = positiveWeight(node.name, weight)
 }
 
 const positiveWeight = (name: string, weight: number): number => {
   if (weight > 0 && Number.isFinite(weight)) return weight
   throw new RangeError(`Budget "${name}": weight must be a positive number, got ${weight}`)
+}
+
+const conductOf = (name: string, { shadow = false, thresholds = [] }: Budget.Options): Conduct => {
+  const wrong = thresholds.find((threshold) => !(threshold > 0 && Number.isFinite(threshold)))
+  if (wrong === undefined) return { isShadow: shadow, thresholds }
+  throw new RangeError(`Budget "${name}": thresholds must be finite numbers above zero, got ${String(wrong)}`)
 }
 
 /** A budget over a node, in whose line nobody waits any longer than the scope is open. */
@@ -281,12 +295,36 @@ export const outermostOf = (budget: Budget.Budget): ReadonlyArray<Budget.Budget>
 
 /**
  * Whether any limit on the path of a budget counts money, as far as anybody knows: a meter of the user's own may, and
- * so may a budget that was not made here.
+ * so may a budget that was not made here. Shadow limits do not ask for it, because no call may fail for them.
  */
 export const countsMoney = (budget: Budget.Budget): boolean => {
   if (!(budget instanceof BudgetImpl)) return true
-  const { gates, ownMeters } = budget.admission.path(budget.node)
-  return ownMeters.length > 0 || gates.some(({ meter }) => meter === Meter.usd)
+  const { gates } = budget.admission.path(budget.node)
+  return gates.some(({ isShadow, meter }) => !isShadow && (meter === Meter.usd || !Meter.isBuiltIn(meter)))
+}
+
+/** How full the fullest limit is that can keep a request of a budget out, as a fraction of its maximum. */
+export const utilisation = (budget: Budget.Budget): Effect.Effect<number> =>
+  budget instanceof BudgetImpl
+    ? Effect.sync(() => utilisationOf(budget))
+    : Effect.map(budget.snapshot, ({ limits }) => fullest(limits))
+
+const utilisationOf = ({ admission, node }: BudgetImpl): number => {
+  const now = admission.timeline.now()
+  return fullest(
+    admission.path(node).gates.flatMap(({ isShadow, state }) => {
+      const { limit } = state
+      return isShadow || limit._tag === "Pause" ? [] : [{ limit, used: state.used(now) }]
+    })
+  )
+}
+
+const fullest = (limits: ReadonlyArray<Pick<Budget.LimitSnapshot, "limit" | "used">>): number => {
+  let most = 0
+  for (const { limit, used } of limits) {
+    if (limit._tag !== "PerCall") most = Math.max(most, fullness(used, limit.max))
+  }
+  return most
 }
 
 /** What a budget is made of, its name and surroundings included. */

@@ -136,7 +136,8 @@ const admitted = <A, E, R>(hold: Hold, proceed: (hold: Hold) => Effect.Effect<A,
 const reportAdmitted = (hold: Hold): void => {
   // A slice is no call, and is not settled like one.
   if (hold instanceof Carving) return
-  const { estimate, node, path, takenAt, waiter } = hold
+  const { estimate, node, path, shadowed, takenAt, waiter } = hold
+  if (shadowed !== undefined) tell(path, shadowed)
   const waitedMillis = waiter === undefined ? 0 : takenAt - waiter.since
   tell(path, { _tag: "Admitted", budget: node.name, estimate, waitedMillis })
 }

@@ -2,20 +2,9 @@ import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import type { BudgetEvent } from "../BudgetEvent.ts"
-import type { BudgetNode, Path } from "./admission/node.ts"
+import type { BudgetNode } from "./admission/node.ts"
 
-/** Whether anybody listens to a budget of a path, so that its events are worth making. */
-export const isHeard = (path: Path): boolean => {
-  for (const node of path.nodes) if (node.listeners !== undefined) return true
-  return false
-}
-
-/** Tells what has happened to everyone who listens to a budget of a path. */
-export const tell = (path: Path, event: BudgetEvent): void => {
-  for (const node of path.nodes) {
-    for (const listener of node.listeners ?? []) listener(event)
-  }
-}
+export { isHeard, tell } from "./admission/listeners.ts"
 
 /** The events of a budget from now on. A listener that is too slow loses the oldest ones and slows nobody down. */
 export const events = (node: BudgetNode): Stream.Stream<BudgetEvent> =>

@@ -12,9 +12,10 @@ import { candidates, noteOvertaking, overtakableAt } from "./backfill.ts"
 import { largestPassing } from "./elastic.ts"
 import { Hold } from "./hold.ts"
 import { Line, type Outcome, type Waiter } from "./line.ts"
-import type { BudgetNode, Gate, Path } from "./node.ts"
+import { isHeard, tell } from "./listeners.ts"
+import type { BudgetNode, Conduct, Gate, Path } from "./node.ts"
 import { isPinned, park, pin, unpark } from "./parking.ts"
-import { invalidEstimate, refusal } from "./refusal.ts"
+import { invalidEstimate, reasonOf, refusal } from "./refusal.ts"
 import { Carving, type SliceNode } from "./slice.ts"
 
 /** What keeps a request out: the gate that will let it in last, and when. */
@@ -121,15 +122,17 @@ export class Admission {
 
   /** Settles with what was really used, which is valid. */
   commit(hold: Hold, actual: Usage.Usage): void {
-    const { gates, nodes } = hold.path
+    const { counting, gates, hasThresholds, nodes } = hold.path
     let now: number | undefined
     hold.status = "committed"
+    if (hasThresholds) seeThresholds(counting, (now = this.timeline.now()))
     for (let index = 0; index < gates.length; index++) {
       const { meter, state } = gates[index]!
       const excess = state.settle(hold.amounts[index]!, meter.measure(actual), hold.takenAt)
       if (excess > 0) state.charge(excess, (now ??= this.timeline.now()))
     }
     for (const { ledger } of nodes) ledger.settle(actual)
+    if (now !== undefined && hasThresholds) this.#tellReached(counting, now)
     this.#afterSettlement(hold.path)
   }
 
@@ -146,13 +149,15 @@ export class Admission {
 
   /** Records usage that had no reservation, which is valid. */
   charge(path: Path, usage: Usage.Usage): void {
-    const { gates, nodes } = path
+    const { counting, gates, hasThresholds, nodes } = path
     const now = this.timeline.now()
+    if (hasThresholds) seeThresholds(counting, now)
     for (const { meter, state } of gates) {
       const amount = meter.measure(usage)
       if (amount > 0) state.charge(amount, now)
     }
     for (const { ledger } of nodes) ledger.charge(usage)
+    if (hasThresholds) this.#tellReached(counting, now)
     this.#afterSettlement(path)
   }
 
@@ -160,6 +165,7 @@ export class Admission {
   tighten(node: BudgetNode, said: ProviderLimit): ReadonlyArray<Tightening> {
     const now = this.timeline.now()
     const tightened: Array<Tightening> = []
+    seeThresholds(node.gates, now)
     for (const gate of node.gates) {
       const found = tightening(gate.state, said, now, now - this.timeline.wallOffset)
       if (found === undefined) continue
@@ -168,6 +174,7 @@ export class Admission {
       // Who starts later now can be overtaken by some who could not overtake it before.
       if (gate.isContended) this.#touch(gate)
     }
+    this.#tellReached(node.gates, now)
     this.#run(now)
     return tightened
   }
@@ -182,11 +189,14 @@ export class Admission {
     this.#run(now)
   }
 
-  /** Puts other limits in place. Those that keep their name keep what they have counted. */
-  update(node: BudgetNode, limits: ReadonlyArray<Limit.Limit>): void {
+  /** Puts other limits in place, and another conduct. Those that keep their name keep what they have counted. */
+  update(node: BudgetNode, limits: ReadonlyArray<Limit.Limit>, conduct = node.conduct): void {
     const now = this.timeline.now()
     node.ledger.update(limits, now)
+    if (conduct !== node.conduct) this.#conduct(node, conduct)
     this.#rebuild(node, now)
+    seeThresholds(node.gates, now)
+    this.#tellReached(node.gates, now)
     this.#run(now)
   }
 
@@ -217,6 +227,12 @@ export class Admission {
     this.#afterSettlement(this.path(node))
   }
 
+  #conduct(node: BudgetNode, conduct: Conduct): void {
+    node.conduct = conduct
+    for (const gate of node.gates) gate.watch()
+    this.#edition++
+  }
+
   /** Ends the waiting of everyone in a budget's line. */
   close(node: BudgetNode): void {
     for (const waiter of node.line?.waiters() ?? []) this.#end(waiter, "closed")
@@ -230,7 +246,8 @@ export class Admission {
     if (this.#dirty.length > 0) this.#run(now)
   }
 
-  #obstacle(hold: Hold, now: number): Obstacle | undefined {
+  /** What keeps a request out. Or what would, if the shadow limits of its path were real and the others were not. */
+  #obstacle(hold: Hold, now: number, ofShadows = false): Obstacle | undefined {
     const { gates } = hold.path
     const amounts = hold.amounts
     let worst: Gate | undefined
@@ -240,6 +257,7 @@ export class Admission {
       const amount = amounts[index]!
       if (amount === 0) continue
       const gate = gates[index]!
+      if (gate.isShadow !== ofShadows) continue
       let at = gate.state.readyAt(amount, now)
       if (at <= now && (gate.isContended || hold.node.line !== undefined))
         at = this.#passableAt(gate, hold, amount, now)
@@ -270,18 +288,41 @@ export class Admission {
   }
 
   #take(hold: Hold, now: number): void {
+    // As for any limit, an elastic request is asked for its least.
+    if (hold.path.hasShadows && isHeard(hold.path)) this.#noteShadow(hold, now)
     if (hold.most !== undefined) this.#stretch(hold, hold.most, now)
-    const { gates } = hold.path
+    const { counting, gates, hasThresholds } = hold.path
+    if (hasThresholds) seeThresholds(counting, now)
     for (let index = 0; index < gates.length; index++) {
       const gate = gates[index]!
       if (gate.isContended && hold.amounts[index]! > 0) noteOvertaking(gate.head!, hold, now)
     }
     hold.take(now)
+    if (hasThresholds) this.#tellReached(counting, now)
+  }
+
+  #noteShadow(hold: Hold, now: number): void {
+    const obstacle = this.#obstacle(hold, now, true)
+    if (obstacle === undefined) return
+    const { estimate, node } = hold
+    hold.shadowed = { _tag: "Shadowed", budget: node.name, estimate, reason: reasonOf(obstacle, now) }
+  }
+
+  #tellReached(gates: ReadonlyArray<Gate>, now: number): void {
+    for (const { node, state, thresholds } of gates) {
+      const { limit } = state
+      if (thresholds === undefined || limit._tag === "Pause") continue
+      const used = state.used(now)
+      for (const threshold of thresholds.reached(used, limit.max)) {
+        tell(this.path(node), { _tag: "ThresholdReached", budget: node.name, limit, threshold, used })
+      }
+    }
   }
 
   #noteWaiting(hold: Hold): void {
     for (const gate of hold.path.gates) {
-      if (gate.state.limit._tag === "Cap") gate.largestWaiting = Math.max(gate.largestWaiting, hold.amountAt(gate))
+      if (gate.state.limit._tag === "Cap" && !gate.isShadow)
+        gate.largestWaiting = Math.max(gate.largestWaiting, hold.amountAt(gate))
     }
   }
 
@@ -298,7 +339,7 @@ export class Admission {
   /** Fails whoever asks for more than a cap will ever give again. */
   #failHopeless(gate: Gate): void {
     const now = this.timeline.now()
-    if (gate.state.readyAt(gate.largestWaiting, now) !== NEVER) return
+    if (gate.isShadow || gate.state.readyAt(gate.largestWaiting, now) !== NEVER) return
     gate.largestWaiting = 0
     for (const line of gate.node.lines) {
       for (const waiter of line.waiters()) {
@@ -358,6 +399,8 @@ export class Admission {
    */
   #isInVain(head: Waiter, gate: Gate, now: number): boolean {
     if (isPinned(head.line)) return false
+    // Where the gates of a budget change, it may have come to stand at one that keeps nobody out.
+    if (gate.isShadow) return true
     const amount = head.hold.amountAt(gate)
     return amount === 0 || gate.state.readyAt(amount, now) <= now || this.#keepsOut(head, gate, now)
   }
@@ -490,6 +533,10 @@ export class Admission {
       this.#run(now)
     })
   }
+}
+
+const seeThresholds = (gates: ReadonlyArray<Gate>, now: number): void => {
+  for (const { state, thresholds } of gates) thresholds?.see(state.used(now), state.limit.max)
 }
 
 const admissions = new WeakMap<Timeline, Admission>()

@@ -8,7 +8,8 @@ const startOf = (hold: Hold, now: number): number => {
   let start = now
   for (let index = 0; index < hold.path.gates.length; index++) {
     const amount = hold.amounts[index]!
-    if (amount > 0) start = Math.max(start, hold.path.gates[index]!.state.readyAt(amount, now))
+    if (amount > 0 && !hold.path.gates[index]!.isShadow)
+      start = Math.max(start, hold.path.gates[index]!.state.readyAt(amount, now))
   }
   return start
 }

@@ -21,7 +21,7 @@ export const forecast = (waiter: Waiter, now: number): { position: number; start
   }
   for (const [index, own] of waiter.hold.path.gates.entries()) {
     const amount = waiter.hold.amounts[index]!
-    if (amount > 0) at = Math.max(at, own.state.readyAt(amount, now))
+    if (amount > 0 && !own.isShadow) at = Math.max(at, own.state.readyAt(amount, now))
   }
   return { position, startsAt: at < AFTER_SETTLEMENT ? at : undefined }
 }

@@ -1,4 +1,5 @@
 import * as Predicate from "effect/Predicate"
+import type { Shadowed } from "../../BudgetEvent.ts"
 import type * as Meter from "../../Meter.ts"
 import * as Usage from "../../Usage.ts"
 import { problemOfRange } from "./elastic.ts"
@@ -25,6 +26,8 @@ export class Hold {
   declare amounts: Array<number>
   declare status: "asked" | "open" | "committed" | "released"
   declare takenAt: number
+  /** What is told if a shadow limit would have kept it out when it was admitted. */
+  declare shadowed: Shadowed | undefined
   /** Its place in line, once it had to wait. */
   declare waiter: Waiter | undefined
   /** Whether whoever asked knows that it is open: before, there is nothing to tell. */
@@ -50,6 +53,7 @@ export class Hold {
     this.amounts = nowhere.amounts
     this.status = "asked"
     this.takenAt = 0
+    this.shadowed = undefined
     this.waiter = undefined
     this.hasEntered = false
     this.hasBegun = false
@@ -106,6 +110,8 @@ const nowhere: Path & { readonly amounts: Array<number> } = {
   gates: [],
   counting: [],
   ownMeters: [],
+  hasShadows: false,
+  hasThresholds: false,
   amounts: []
 }
 

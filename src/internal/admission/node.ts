@@ -3,6 +3,7 @@ import { isBuiltIn, type Meter } from "../../Meter.ts"
 import type { Ledger } from "../ledger.ts"
 import { CarvingState } from "../limit/carving.ts"
 import type { LimitState } from "../limit/state.ts"
+import { Thresholds } from "../limit/thresholds.ts"
 import type { Alarm } from "../timeline.ts"
 import type { FairQueue } from "./fairQueue.ts"
 import type { Line, Waiter } from "./line.ts"
@@ -13,8 +14,8 @@ export class Gate {
   readonly number = ++gatesMade
   readonly node: BudgetNode
   readonly state: LimitState
-  /** Whether anybody can ever wait here. A ceiling per call lets in at once or never: there is no turn to keep. */
-  readonly canKeepWaiting: boolean
+  /** Which thresholds of the limit have been told. Absent where nobody has set any. */
+  thresholds: Thresholds | undefined
   meter: Meter
   /** The lines whose head waits here, in fair order. */
   queue: FairQueue | undefined
@@ -29,8 +30,29 @@ export class Gate {
   constructor(node: BudgetNode, state: LimitState) {
     this.node = node
     this.state = state
-    this.canKeepWaiting = state.limit._tag !== "PerCall"
     this.meter = state.limit.meter
+    this.watch()
+  }
+
+  /** Whether anybody can ever wait here. A ceiling per call lets in at once or never: there is no turn to keep. */
+  get canKeepWaiting(): boolean {
+    return this.state.limit._tag !== "PerCall" && !this.isShadow
+  }
+
+  /** Whether the limit counts and reports, but keeps nobody out. */
+  get isShadow(): boolean {
+    return this.node.conduct.isShadow
+  }
+
+  /** Watches the thresholds of its budget. What was told stays told. */
+  watch(): void {
+    const { thresholds } = this.node.conduct
+    const { limit } = this.state
+    // What was set aside for a slice fills up with the slice's own cap.
+    const hasNone = limit._tag === "PerCall" || limit._tag === "Pause" || this.state instanceof CarvingState
+    if (thresholds.length === 0 || hasNone) this.thresholds = undefined
+    else if (this.thresholds !== undefined) this.thresholds.watch(thresholds)
+    else this.thresholds = new Thresholds(thresholds, limit._tag === "Cap" ? "afterRaise" : "afterUse", limit.max)
   }
 
   /** Takes over the meter of a rule that was replaced. Says whether it is another one. */
@@ -51,6 +73,16 @@ export class Gate {
   }
 }
 
+/** What a budget does with its limits, besides admitting. */
+export interface Conduct {
+  /** Whether its limits count and report, but keep nobody out. */
+  readonly isShadow: boolean
+  /** Fractions of each maximum that are told when they are reached. */
+  readonly thresholds: ReadonlyArray<number>
+}
+
+const plainConduct: Conduct = { isShadow: false, thresholds: [] }
+
 /** A budget in the tree of budgets: its counters, its gates, and the line of those who wait for it. */
 export class BudgetNode {
   readonly name: string
@@ -58,6 +90,7 @@ export class BudgetNode {
   weight: number
   readonly within: ReadonlyArray<BudgetNode>
   readonly ledger: Ledger
+  conduct: Conduct
   gates: ReadonlyArray<Gate>
   line: Line | undefined
   /** Who is told what happens here. Absent while nobody listens. */
@@ -66,11 +99,18 @@ export class BudgetNode {
   #path: Path | undefined
   #pathEdition = 0
 
-  constructor(name: string, weight: number, within: ReadonlyArray<BudgetNode>, ledger: Ledger) {
+  constructor(
+    name: string,
+    weight: number,
+    within: ReadonlyArray<BudgetNode>,
+    ledger: Ledger,
+    conduct: Conduct = plainConduct
+  ) {
     this.name = name
     this.weight = weight
     this.within = within
     this.ledger = ledger
+    this.conduct = conduct
     this.gates = statesOf(ledger).map((state) => new Gate(this, state))
   }
 
@@ -105,6 +145,8 @@ export class BudgetNode {
     const before = this.gates
     const known = new Map(before.map((gate) => [gate.state, gate]))
     this.gates = statesOf(this.ledger).map((state) => known.get(state) ?? new Gate(this, state))
+    // Of a limit that is gone nothing is told any more.
+    for (const gate of before) if (!this.gates.includes(gate)) gate.thresholds = undefined
     const isChanged = this.gates.length !== before.length || this.gates.some((gate, index) => gate !== before[index])
     return this.gates.reduce((changed, gate) => gate.follow() || changed, isChanged)
   }
@@ -147,6 +189,8 @@ export interface Path {
   readonly counting: ReadonlyArray<Gate>
   /** The meters that users have made, of which nobody knows what they measure. */
   readonly ownMeters: ReadonlyArray<Meter>
+  readonly hasShadows: boolean
+  readonly hasThresholds: boolean
 }
 
 /** The path through budgets with these gates. Where a slice has set something aside already, nobody passes again. */
@@ -157,7 +201,14 @@ export const pathThrough = (nodes: ReadonlyArray<BudgetNode>, counting: Readonly
   }
   const gates = passed.size === 0 ? counting : counting.filter(({ state }) => !passed.has(state))
   const ownMeters = gates.map((gate) => gate.meter).filter((meter) => !isBuiltIn(meter))
-  return { nodes, gates, counting, ownMeters }
+  return {
+    nodes,
+    gates,
+    counting,
+    ownMeters,
+    hasShadows: nodes.some(({ conduct }) => conduct.isShadow),
+    hasThresholds: counting.some(({ thresholds }) => thresholds !== undefined)
+  }
 }
 
 const statesOf = (ledger: Ledger): ReadonlyArray<LimitState> =>

@@ -12,7 +12,8 @@ export const invalidEstimate = (hold: Hold, problem: string): BudgetError.Budget
 export const refusal = (obstacle: Obstacle, now: number): BudgetError.BudgetError =>
   BudgetError.make(reasonOf(obstacle, now))
 
-const reasonOf = ({ amount, at, gate }: Obstacle, now: number): BudgetError.Reason => {
+/** Why an obstacle keeps a request out, or would. */
+export const reasonOf = ({ amount, at, gate }: Obstacle, now: number): BudgetError.Reason => {
   const budget = gate.node.name
   const { limit, reserved } = gate.state
   const used = gate.state.used(now) - reserved

@@ -5,7 +5,7 @@ import type { Ledger } from "../ledger.ts"
 import { CapState } from "../limit/cap.ts"
 import { CarvingState } from "../limit/carving.ts"
 import { Hold } from "./hold.ts"
-import { BudgetNode, Gate, type Path, pathThrough } from "./node.ts"
+import { BudgetNode, type Conduct, Gate, type Path, pathThrough } from "./node.ts"
 
 /**
  * A budget that is carved out of another one. At first it asks for what it sets aside: then its path is the caps of the
@@ -17,8 +17,8 @@ export class SliceNode extends BudgetNode {
   #phase: "asking" | "open" | "ended" = "asking"
   #carved: ReadonlyArray<Gate> = []
 
-  constructor(name: string, weight: number, from: BudgetNode, ledger: Ledger) {
-    super(name, weight, [from], ledger)
+  constructor(name: string, weight: number, from: BudgetNode, ledger: Ledger, conduct: Conduct) {
+    super(name, weight, [from], ledger, conduct)
     this.#from = from
   }
 

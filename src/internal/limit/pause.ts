@@ -38,7 +38,8 @@ export class PauseState implements LimitState {
   }
 
   take(_amount: number, now: number): void {
-    this.#nextAt = this.#afterOneAt(now)
+    // What is admitted all the same, before the pause is over or in a slot that is taken, takes no slot.
+    if (now >= this.#nextAt) this.#nextAt = this.#afterOneAt(now)
   }
 
   settle(): number {

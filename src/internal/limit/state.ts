@@ -22,7 +22,10 @@ export interface LimitState {
    */
   readyAt(amount: number, now: number, beside?: number): number
 
-  /** Takes an amount that `readyAt` has said is ready. */
+  /**
+   * Takes an amount, of which `readyAt` is asked before: a shadow limit takes also what it has no room for, and then
+   * stands above its maximum, as by a charge.
+   */
   take(amount: number, now: number): void
 
   /**

@@ -3,10 +3,11 @@ import * as checks from "./checks.ts"
 import { listenersAreTold } from "./events.ts"
 import type { Log } from "./log.ts"
 import { fatesOf, Replay, type Watcher } from "./replay.ts"
+import { shadowsAreTold } from "./shadows.ts"
 
 const { promisesAreKept, ...always } = checks
 
-export const everyCheck: Readonly<Record<string, checks.Check>> = { ...always, listenersAreTold }
+export const everyCheck: Readonly<Record<string, checks.Check>> = { ...always, listenersAreTold, shadowsAreTold }
 
 export { promisesAreKept }
 

@@ -24,13 +24,14 @@ export const neverOverAdmits: Check = (replay, log, complain) => ({
       complain(`${nameOf(state)} was admitted with nonsense`)
     }
     if (!isExact(log)) return
-    for (const { amount, limit } of replay.amounts(state.path, state.granted)) {
+    const deciding = replay.deciding(state.path)
+    for (const { amount, limit } of replay.amounts(deciding, state.granted)) {
       const used = limit.usedAtLeast(at)
       if (amount > 0 && used + amount > limit.max) {
         complain(`${nameOf(state)} was admitted: ${used} + ${amount} > ${limit.max} at ${limitName(replay, limit)}`)
       }
     }
-    for (const budget of state.path) {
+    for (const budget of deciding) {
       if (replay.pauses[budget]!.readyAt(at.now) > at.now) complain(`${nameOf(state)} was admitted during a pause`)
     }
   }
@@ -55,7 +56,7 @@ export const grantsAreTheMost: Check = (replay, log, complain) => ({
     const more = granted.outputTokens === estimate.outputTokens ? estimate : oneMore(granted, least, estimate)
     if (replay.ahead(state, more).length > 0) return
     const fits = replay
-      .amounts(state.path, more)
+      .amounts(replay.deciding(state.path), more)
       .every(({ amount, limit }) => amount === 0 || limit.usedAtMost(at) + amount <= limit.max)
     if (fits) wrong(`${JSON.stringify(more)} would fit`)
   }
@@ -96,6 +97,7 @@ export const neverInDebtByAdmission: Check = (replay, _log, complain) => {
     entry: (entry) => {
       if (entry.is !== "rest") return
       for (const limit of replay.limits.flat()) {
+        if (replay.program.budgets[limit.budget]!.isShadow) continue
         if (inDebt.has(limit) || limit.usedAtLeast(entry) <= limit.max) continue
         complain(`${limitName(replay, limit)} holds ${limit.usedAtLeast(entry)} of ${limit.max} and nothing overran`)
       }
@@ -107,7 +109,8 @@ export const neverInDebtByAdmission: Check = (replay, _log, complain) => {
 export const everyIntervalHolds: Check = (replay, log, complain) => ({
   entry: (_entry, index) => {
     if (index < log.entries.length - 1) return
-    for (const { charged, max, rule, taken } of replay.everyLimit) {
+    for (const { budget, charged, max, rule, taken } of replay.everyLimit) {
+      if (replay.program.budgets[budget]!.isShadow) continue
       const overran = taken.some(({ amount, settled }) => settled !== undefined && settled.actual > amount)
       const isUpdated = log.entries.some((entry) => entry.is === "deed" && entry.deed.do === "update")
       if (rule._tag !== "SlidingWindow" || charged.length > 0 || overran || isUpdated) continue

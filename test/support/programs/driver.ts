@@ -80,11 +80,11 @@ class Driver {
     }
   }
 
-  #make({ limits, name, onFailure, weight, within }: BudgetPlan): Made {
+  #make({ isShadow, limits, name, onFailure, weight, within }: BudgetPlan): Made {
     const scope = Scope.makeUnsafe()
     const outer = within.map((index) => this.#made[index]!.budget)
     const making = Effect.provideService(
-      Budget.make({ name, limits, weight, onFailure, within: outer }),
+      Budget.make({ name, limits, weight, onFailure, shadow: isShadow, within: outer }),
       Scope.Scope,
       scope
     )

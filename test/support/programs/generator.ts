@@ -29,6 +29,8 @@ export interface Kind {
   readonly hasGradual?: boolean
   /** Whether some tasks have a deadline. */
   readonly hasDeadlines?: boolean
+  /** How likely a budget is only tried out. Never, where this is left out. */
+  readonly shadows?: number
   /** Whether only the innermost budget is asked. */
   readonly asksOne?: boolean
 }
@@ -101,7 +103,9 @@ const drawBudget = (random: Random, kind: Kind, index: number, within: ReadonlyA
   ),
   within,
   weight: random.pick([1, 1, 1, 2, 4, 0.5]),
-  onFailure: kind.yields === undefined && random.chance(0.2) ? "charge" : "release"
+  onFailure: kind.yields === undefined && random.chance(0.2) ? "charge" : "release",
+  // Nothing is drawn where it does not matter, so that the other kinds of programs stay what they were.
+  isShadow: kind.shadows !== undefined && random.chance(kind.shadows)
 })
 
 const drawLimit = (random: Random, kind: Kind, name: string): Limit.Limit => {

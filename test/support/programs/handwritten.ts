@@ -37,6 +37,7 @@ export const plainProgram = (
     within: [],
     weight: 1,
     onFailure: "release",
+    isShadow: false,
     ...plan
   })),
   calls: calls.map((call, id) => plainCall({ ...call, id })),

@@ -26,6 +26,8 @@ export interface BudgetPlan {
   readonly within: ReadonlyArray<number>
   readonly weight: number
   readonly onFailure: "release" | "charge"
+  /** Whether its limits only count and report. */
+  readonly isShadow: boolean
 }
 
 export interface Call {

@@ -122,18 +122,28 @@ export class Replay {
     )
   }
 
-  /** When each limit on the path of a call would let it in, if nobody else asked and nothing settled. */
+  /** The budgets of a path whose limits decide. */
+  deciding(path: ReadonlySet<number>): ReadonlySet<number> {
+    return new Set([...path].filter((budget) => !this.program.budgets[budget]!.isShadow))
+  }
+
+  /** The budgets of a path whose limits only count and report. */
+  shadows(path: ReadonlySet<number>): ReadonlySet<number> {
+    return new Set([...path].filter((budget) => this.program.budgets[budget]!.isShadow))
+  }
+
+  /** When each limit that decides about a call would let it in, if nobody else asked and nothing settled. */
   readiness(
     state: CallState,
     at: Instant,
-    usage: Usage.Usage = demandOf(state.call)
+    path: ReadonlySet<number> = this.deciding(state.path)
   ): ReadonlyArray<{ limit: NaiveLimit | "pause"; budget: number; ready: Ready }> {
-    const limits = this.amounts(state.path, usage).map(({ amount, limit }) => ({
+    const limits = this.amounts(path, demandOf(state.call)).map(({ amount, limit }) => ({
       limit,
       budget: limit.budget,
       ready: limit.readyAt(amount, at)
     }))
-    const pauses = [...state.path].map((budget) => ({
+    const pauses = [...path].map((budget) => ({
       limit: "pause" as const,
       budget,
       ready: this.pauses[budget]!.readyAt(at.now)
@@ -167,7 +177,7 @@ export class Replay {
 
   /** Whether one who waits and another that would take so much count in the same limit, or in the same pause. */
   shares(a: CallState, b: CallState, usage: Usage.Usage): boolean {
-    const common = [...a.path].filter((budget) => b.path.has(budget))
+    const common = [...this.deciding(a.path)].filter((budget) => b.path.has(budget))
     return common.some(
       (budget) =>
         this.pauses[budget]!.until > Number.NEGATIVE_INFINITY ||

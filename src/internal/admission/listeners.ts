@@ -1,0 +1,15 @@
+import type { BudgetEvent } from "../../BudgetEvent.ts"
+import type { Path } from "./node.ts"
+
+/** Whether anybody listens to a budget of a path, so that its events are worth making. */
+export const isHeard = (path: Path): boolean => {
+  for (const node of path.nodes) if (node.listeners !== undefined) return true
+  return false
+}
+
+/** Tells what has happened to everyone who listens to a budget of a path. */
+export const tell = (path: Path, event: BudgetEvent): void => {
+  for (const node of path.nodes) {
+    for (const listener of node.listeners ?? []) listener(event)
+  }
+}
