@@ -221,6 +221,28 @@ describe("a shadow budget", () => {
     })
   )
 
+  it.effect("neither lets anybody delay one who waits elsewhere nor keeps room for it", () =>
+    Effect.gen(function* () {
+      const tried = yield* triedOut(Limit.slidingWindow("tokens", 10, "1 hour"))
+      const key = yield* Budget.make({
+        name: "key",
+        limits: [Limit.slidingWindow("inputTokens", 10, 100)],
+        within: [tried]
+      })
+      yield* Effect.scoped(take(key, 6))
+      yield* TestClock.setTime(5)
+      yield* Effect.forkChild(Effect.scoped(key.reserve(tokens(10))), { startImmediately: true })
+      yield* othersRun
+      const heard = yield* listenTo(key)
+      // There is room for it now, but then the one who waits would not start at 100.
+      const refused = yield* Effect.flip(take(key, 4))
+      expect(refused.reason).toMatchObject({ budget: "key", retryAfter: Duration.millis(95) })
+      // The window needs nothing of it, and the shadow limit has room.
+      yield* key.tryReserve(Usage.make({ outputTokens: 4 }))
+      expect((yield* heard).map(({ _tag }) => _tag)).toEqual(["Refused", "Admitted"])
+    })
+  )
+
   it.effect("is declared by a service, by other options for its layer, and by a config", () =>
     Effect.gen(function* () {
       const limits = [Limit.cap("tokens", 10)]
