@@ -163,7 +163,7 @@ const sources = readdirSync("src", { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".ts"))
 
 const importsOf = (file: string): ReadonlyArray<string> =>
-  [...readFileSync(join("src", file), "utf8").matchAll(/(?:from|import\() ?"([^"]+)"/g)]
+  [...readFileSync(join("src", file), "utf8").matchAll(/(?:from |import\()"([^"\n]+)"/g)]
     .filter((match) => !isInDocstring(file, match.index))
     .map((match) => match[1] ?? "")
 
