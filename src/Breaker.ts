@@ -42,6 +42,14 @@ export const CircuitBreaker = Circuits.CircuitBreaker
 export type CircuitBreakerError = Circuits.CircuitBreakerError
 
 /**
+ * The class of that error.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const CircuitBreakerError = Circuits.CircuitBreakerError
+
+/**
  * When a circuit opens, and for how long.
  *
  * @category models

@@ -28,6 +28,8 @@ export * as BudgetedLanguageModel from "./BudgetedLanguageModel.ts"
 export * as CallFailure from "./CallFailure.ts"
 /** A wall-clock bound on a task. */
 export * as Deadline from "./Deadline.ts"
+/** Doing less instead of failing. */
+export * as Degradation from "./Degradation.ts"
 /** How a provider's API says what a call asks for and what it used. */
 export * as Dialect from "./Dialect.ts"
 /** What a provider says of its limits with each response. */

@@ -100,6 +100,12 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^effect\/\w+$/
   },
   {
+    name: "degradation",
+    files: /^Degradation\.ts$/,
+    mayImport: ["usage", "deadline", "error", "budget", "breaker", "guard"],
+    effect: /^effect\/(Duration|Effect)$/
+  },
+  {
     name: "http",
     files: /^BudgetedFetch\.ts$|^BudgetedHttpClient\.ts$|^PromiseBudget\.ts$|^internal\/http\/.*$/,
     mayImport: [
@@ -151,6 +157,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "outputHistory",
       "governor",
       "guard",
+      "degradation",
       "http",
       "languageModel"
     ],
