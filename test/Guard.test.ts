@@ -19,6 +19,7 @@ import * as Guard from "../src/Guard.ts"
 import * as Limit from "../src/Limit.ts"
 import * as Usage from "../src/Usage.ts"
 import { expectAtRest } from "./support/atRest.ts"
+import { listenTo } from "./support/heard.ts"
 
 const key = Breaker.key({ provider: "openai", model: "gpt-4.1-mini" })
 const estimate = Usage.make({ inputTokens: 100, outputTokens: 50 })
@@ -226,6 +227,7 @@ describe("the circuit of a guard", () => {
       const guard = yield* Guard.make({ budget, key, retries: 0 })
       yield* breakDown(guard)
       const before = yield* used(budget)
+      const heard = yield* listenTo(budget)
       const { ask, asked } = scripted()
       const retryAfter = yield* ask.pipe(
         guard.spend({ estimate }),
@@ -234,6 +236,7 @@ describe("the circuit of a guard", () => {
         )
       )
       assert.deepStrictEqual(retryAfter, Duration.seconds(5))
+      assert.deepStrictEqual(yield* heard, [])
       assert.deepStrictEqual(asked, [])
       assert.deepStrictEqual(yield* used(budget), before)
       yield* TestClock.adjust("5 seconds")
@@ -328,6 +331,24 @@ describe("the deadline of a guard", () => {
       )
       assert.instanceOf(over, Deadline.DeadlineExceeded)
       assert.strictEqual(asked.length, 1)
+      assert.deepStrictEqual(yield* used(budget), [1, 150])
+    }).pipe(withBreaker)
+  )
+
+  it.effect("costs nothing when the budget lets the call in at its very end", () =>
+    Effect.gen(function* () {
+      const budget = yield* Budget.make({ name: "run", limits: [Limit.concurrency(1)] })
+      const guard = yield* Guard.make({ budget, key })
+      const holding = yield* Effect.forkChild(Effect.sleep("10 seconds").pipe(budget.spend({ estimate })))
+      yield* Effect.yieldNow
+      const { ask, asked } = scripted()
+      const waiting = yield* Effect.forkChild(
+        ask.pipe(guard.spend({ estimate }), Deadline.within("10 seconds"), Effect.flip)
+      )
+      yield* TestClock.adjust("10 seconds")
+      yield* Fiber.join(holding)
+      assert.instanceOf(yield* Fiber.join(waiting), Deadline.DeadlineExceeded)
+      assert.deepStrictEqual(asked, [])
       assert.deepStrictEqual(yield* used(budget), [1, 150])
     }).pipe(withBreaker)
   )

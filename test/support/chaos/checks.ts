@@ -53,9 +53,11 @@ const spendIsTrue = ({ attempts, snapshots }: Log): ReadonlyArray<string> => {
       sum.tokens += cost.tokens
     }
   }
-  return snapshots.flatMap(({ name, spent }) => {
+  return snapshots.flatMap(({ limits, name, spent }) => {
     const { requests, tokens } = expected.get(name)!
-    const isRight = spent.requests === requests && spent.inputTokens + spent.outputTokens === tokens
+    const isSpent = spent.requests === requests && spent.inputTokens + spent.outputTokens === tokens
+    const cap = limits.find(({ limit }) => limit._tag === "Cap" && limit.meter.name === "tokens")
+    const isRight = isSpent && (cap === undefined || cap.used === tokens)
     return isRight ? [] : [`${name} has spent ${JSON.stringify(spent)}, expected ${requests} and ${tokens} tokens`]
   })
 }
