@@ -20,6 +20,7 @@ import * as Limit from "../src/Limit.ts"
 import * as Usage from "../src/Usage.ts"
 import { expectAtRest } from "./support/atRest.ts"
 import { listenTo } from "./support/heard.ts"
+import { interruptAtEveryOperation } from "./support/interruptAtEveryOperation.ts"
 
 const key = Breaker.key({ provider: "openai", model: "gpt-4.1-mini" })
 const estimate = Usage.make({ inputTokens: 100, outputTokens: 50 })
@@ -427,5 +428,53 @@ describe("a guard", () => {
       assert.deepStrictEqual(yield* used(first), [10, 0])
       assert.deepStrictEqual(yield* used(second), [15, 15 * 150])
     }).pipe(withBreaker)
+  )
+})
+
+describe("a guarded call that is interrupted at any operation", () => {
+  const guarded = (isHalfOpen: boolean) =>
+    Effect.gen(function* () {
+      const context = yield* Layer.build(Layer.fresh(Breaker.layerMemory()))
+      const budget = yield* Budget.make({ name: "run", limits: [Limit.cap("tokens", 10_000), Limit.concurrency(1)] })
+      const guard = yield* Effect.provide(Guard.make({ budget, key, retries: 0 }), context)
+      if (isHalfOpen) {
+        yield* breakDown(guard)
+        yield* TestClock.adjust("5 seconds")
+      }
+      const requestsBefore = (yield* budget.snapshot).spent.requests
+      let phase = "asking"
+      const body = Effect.gen(function* () {
+        phase = "under way"
+        yield* Effect.yieldNow
+        phase = "answered"
+        return 7
+      })
+      return {
+        call: body.pipe(guard.spend({ estimate, actual: (outputTokens) => Usage.make({ outputTokens }) })),
+        phase: () => phase,
+        charged: () =>
+          Effect.gen(function* () {
+            yield* expectAtRest(budget)
+            const { inputTokens, outputTokens, requests } = (yield* budget.snapshot).spent
+            assert.strictEqual(requests - requestsBefore, inputTokens + outputTokens === 0 ? 0 : 1)
+            // Whoever comes next is let through, by the budget and by the circuit.
+            assert.strictEqual(yield* Effect.succeed("next").pipe(guard.spend({ estimate })), "next")
+            return inputTokens + outputTokens
+          })
+      }
+    })
+
+  it.effect("has charged nothing before it was sent, then the estimate, then what it has used", () =>
+    interruptAtEveryOperation(
+      { operationsMin: 20, phases: ["asking", "under way", "answered"], charges: [0, 150, 7] },
+      guarded(false)
+    )
+  )
+
+  it.effect("does not keep the only slot of a circuit that is half open", () =>
+    interruptAtEveryOperation(
+      { operationsMin: 20, phases: ["asking", "under way", "answered"], charges: [0, 150, 7] },
+      guarded(true)
+    )
   )
 })
