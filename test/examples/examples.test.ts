@@ -92,4 +92,16 @@ describe("the examples", () => {
     assert.include(output, "429 budget: cap(usd) has too little left")
     assert.notMatch(readFileSync("examples/without-effect.ts", "utf8"), /from "(effect|@effect)\b(?!-budget)/)
   })
+
+  it("article: all documents, and what the article's libraries lose", async () => {
+    const { code, stderr, stdout } = await run("article")
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(code, 0)
+    assert.include(stdout, "completed 100 of 100 within budget, 48,600 tokens used")
+    assert.include(stdout, "reserved while they are there: 8,000 tokens\n  reserved after that: 0 tokens")
+    assert.include(stdout, "recorded: 51,000 tokens")
+    assert.include(stdout, "51,000 tokens used and 0 tokens reserved of 50,000 tokens")
+    assert.include(stdout, "the result: an answer\n  charged: 500 tokens")
+    assert.include(stdout, "A call that fails: it is not charged, in no limit\n  charged: 0 tokens")
+  })
 })
