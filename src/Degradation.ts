@@ -36,6 +36,7 @@ export interface Refused {
  *
  * ```ts
  * import { Duration, Effect } from "effect"
+ * import { TestClock } from "effect/testing"
  * import { Budget, Degradation, Limit, Usage } from "effect-budget"
  *
  * const program = Effect.gen(function* () {
@@ -49,7 +50,10 @@ export interface Refused {
  *   return yield* Effect.all([answer, answer])
  * })
  *
- * await Effect.runPromise(Effect.scoped(program)) // => ["a long and thoughtful answer", "WindowExceeded: ask me again in 1m"]
+ * // On the clock of tests, which stands still.
+ * const run = program.pipe(Effect.scoped, Effect.provide(TestClock.layer()))
+ *
+ * await Effect.runPromise(run) // => ["a long and thoughtful answer", "WindowExceeded: ask me again in 1m"]
  * ```
  *
  * @category combinators
