@@ -2,6 +2,7 @@ import type { Scenario } from "../harness.ts"
 import * as Bottleneck from "../peers/bottleneck.ts"
 import * as EffectSemaphore from "../peers/effectSemaphore.ts"
 import * as PQueue from "../peers/pQueue.ts"
+import { guarded } from "./guarded.ts"
 import { liveWindow } from "./liveWindow.ts"
 import { refusal } from "./refusal.ts"
 import { tenants } from "./tenants.ts"
@@ -26,5 +27,6 @@ export const scenarios = (sizes: Sizes): ReadonlyArray<Scenario> => [
   // Without bottleneck: its timers would make one round take half a minute.
   waiting(sizes.waitingMany, 15, [EffectSemaphore.waiting, PQueue.waiting]),
   tenants(sizes.tenantsFew, sizes.tenantsMany),
-  refusal
+  refusal,
+  guarded
 ]
