@@ -81,6 +81,11 @@ export interface Options<Id = never> {
    * long each time, at most half a minute, with jitter. When it ends, nothing is retried any more.
    */
   readonly schedule?: Schedule.Schedule<unknown, unknown> | undefined
+  /**
+   * Whether a call fails at once when its circuit is open (the default), or waits until it may be closed again, for as
+   * long as its deadline allows: for agents that nobody waits for.
+   */
+  readonly whenOpen?: "fail" | "wait" | undefined
   /** Reads the errors of a client that `CallFailure.of` does not know, and leaves the others to that. */
   readonly failureOf?: ((error: unknown) => CallFailure | undefined) | undefined
 }

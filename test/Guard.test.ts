@@ -246,6 +246,28 @@ describe("the circuit of a guard", () => {
     }).pipe(withBreaker)
   )
 
+  it.effect("is waited for, if that is wanted, by many who hold nothing, and until the deadline", () =>
+    Effect.gen(function* () {
+      const budget = yield* makeBudget
+      const guard = yield* Guard.make({ budget, key, retries: 0, whenOpen: "wait" })
+      yield* breakDown(yield* Guard.make({ budget, key, retries: 0 }))
+      const { ask, asked } = scripted(Effect.fail(answered(500)))
+      const call = ask.pipe(guard.spend({ estimate }))
+      const late = yield* Effect.flip(Deadline.within("4 seconds")(call))
+      assert.instanceOf(late, Deadline.DeadlineExceeded)
+      const fibers = yield* Effect.forEach(Array.from({ length: 20 }), () => Effect.forkChild(Effect.exit(call)))
+      yield* TestClock.adjust("1 second")
+      yield* expectAtRest(budget)
+      yield* TestClock.adjust("30 seconds")
+      const exits = yield* Effect.forEach(fibers, Fiber.join)
+      // The first one finds that it is still down, and opens it for twice as long.
+      assert.strictEqual(exits.filter(Exit.isSuccess).length, 19)
+      assert.isAtLeast(asked[0]!, 5_000)
+      assert.isAtLeast(asked[1]! - asked[0]!, 10_000)
+      yield* expectAtRest(budget)
+    }).pipe(withBreaker)
+  )
+
   it.effect("is not opened by 429s, refusals, interruptions and deadlines", () =>
     Effect.gen(function* () {
       const guard = yield* Guard.make({ budget: yield* makeBudget, key, retries: 0 })

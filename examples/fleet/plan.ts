@@ -1,7 +1,7 @@
 /**
  * What the fleet is asked to do, and what the provider allows it.
  */
-import type { Limits } from "./provider.ts"
+import type { Limits, Outage } from "./provider.ts"
 
 export interface Plan {
   readonly agents: number
@@ -23,11 +23,17 @@ export const summaryTokensMax = 120
  */
 export const providerLimits: Limits = { tokensPerMinute: 60_000, requestsPerMinute: 100, minuteMillis: 3_000 }
 
+/** The provider is down for three seconds, when the fleet is in full swing: its minute is as long. */
+export const outage: Outage = { fromMillis: 3_500, untilMillis: 6_500 }
+
 /** What one agent may spend in its whole session. */
 export const sessionTokensMax = 5_000
 
-/** How long a call waits in line before it is refused. */
-export const waitMax = "1 minute"
+/** How long an agent works on one document before it goes on to the next: in line, in an outage, under way. */
+export const taskMax = "1 minute"
+
+/** How long one attempt at a call may take. */
+export const attemptMax = "15 seconds"
 
 /**
  * The share of the provider's limits that the budget gives itself, in percent.

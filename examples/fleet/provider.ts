@@ -19,10 +19,19 @@ export interface Limits {
   readonly minuteMillis: number
 }
 
+/** When the provider is down, in millis since it started. */
+export interface Outage {
+  readonly fromMillis: number
+  readonly untilMillis: number
+}
+
 /** One request that reached the provider, retries included. */
 export interface Attempt {
   readonly atMillis: number
+  /** It was answered with 429. */
   readonly refused: boolean
+  /** It was answered with 503, as the provider was down. */
+  readonly failed: boolean
   /** What it asked for at its admission, and after its answer what it used. */
   tokens: number
 }
@@ -51,7 +60,11 @@ const latencyMillis = (promptTokens: number, completionTokens: number) =>
  * It counts the texts that it will see before it opens: it shares one thread with its clients, and its counting must
  * not pass for network delay.
  */
-export const startProvider = Effect.fn("startProvider")(function* (limits: Limits, texts: ReadonlyArray<string>) {
+export const startProvider = Effect.fn("startProvider")(function* (
+  limits: Limits,
+  texts: ReadonlyArray<string>,
+  outage?: Outage
+) {
   countMessages(texts.map((content) => ({ role: "user", content })))
   const attempts: Array<Attempt> = []
   const now = performance.now()
@@ -59,8 +72,10 @@ export const startProvider = Effect.fn("startProvider")(function* (limits: Limit
     requests: new TokenBucket(limits.requestsPerMinute, limits.minuteMillis, now),
     tokens: new TokenBucket(limits.tokensPerMinute, limits.minuteMillis, now)
   }
+  const isDown = (millis: number): boolean =>
+    outage !== undefined && millis >= now + outage.fromMillis && millis < now + outage.untilMillis
   const server = Http.createServer((request, response) => {
-    respond(request, response, buckets, attempts).catch(() => response.destroy())
+    respond(request, response, { buckets, attempts, isDown }).catch(() => response.destroy())
   })
   // Longer than any pause between two calls, or a kept-alive connection could close under a request on its way.
   server.keepAliveTimeout = 60_000
@@ -79,32 +94,37 @@ export const startProvider = Effect.fn("startProvider")(function* (limits: Limit
   return { baseURL: `http://127.0.0.1:${port}/v1`, attempts } satisfies Provider
 })
 
-const respond = async (
-  request: Http.IncomingMessage,
-  response: Http.ServerResponse,
-  buckets: Buckets,
-  attempts: Array<Attempt>
-): Promise<void> => {
+/** What the provider knows of a key. */
+interface Key {
+  readonly buckets: Buckets
+  readonly attempts: Array<Attempt>
+  readonly isDown: (millis: number) => boolean
+}
+
+const respond = async (request: Http.IncomingMessage, response: Http.ServerResponse, key: Key): Promise<void> => {
   const chat = Schema.decodeUnknownExit(ChatRequest)(await read(request))
   if (request.method !== "POST" || request.url !== "/v1/chat/completions") {
     return sendError(response, 404, { message: `Unknown request URL: ${request.method} ${request.url}` })
   }
   if (chat._tag === "Failure") return sendError(response, 400, { message: "The body is not a chat completion request" })
-  await complete(chat.value, response, buckets, attempts)
+  await complete(chat.value, response, key)
 }
 
 const complete = async (
   chat: ChatRequest,
   response: Http.ServerResponse,
-  buckets: Buckets,
-  attempts: Array<Attempt>
+  { attempts, buckets, isDown }: Key
 ): Promise<void> => {
   const asked = countMessages(chat.messages) + chat.max_completion_tokens
   const arrived = performance.now()
+  if (isDown(arrived)) {
+    attempts.push({ atMillis: arrived, refused: false, failed: true, tokens: 0 })
+    return sendError(response, 503, { message: "The server is overloaded or not ready yet.", type: "server_error" })
+  }
   const refusedBy = (["requests", "tokens"] as const).find(
     (name) => buckets[name].millisUntil(name === "requests" ? 1 : asked, arrived) > 0
   )
-  const attempt: Attempt = { atMillis: arrived, refused: refusedBy !== undefined, tokens: asked }
+  const attempt: Attempt = { atMillis: arrived, refused: refusedBy !== undefined, failed: false, tokens: asked }
   attempts.push(attempt)
   if (refusedBy !== "requests") buckets.requests.take(1, arrived)
   if (refusedBy !== undefined) return sendThrottled(response, chat, buckets, refusedBy, asked)

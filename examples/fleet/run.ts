@@ -1,17 +1,17 @@
 /**
  * What happened in a run: written down while it goes on, counted afterwards.
  */
-import { Effect } from "effect"
-import type { BudgetError } from "effect-budget"
+import { type Cause, Effect } from "effect"
+import type { Guard } from "effect-budget"
 import type { Document } from "./documents.ts"
 import type { Plan } from "./plan.ts"
 import type { Attempt, Provider } from "./provider.ts"
-import type { CallFailed, Summary } from "./summarise.ts"
+import { CallFailed, type Summary } from "./summarise.ts"
 
 export type Outcome =
   | { readonly _tag: "Completed"; readonly waitedMillis: number; readonly document: Document; readonly text: string }
   | { readonly _tag: "Failed"; readonly error: CallFailed }
-  | { readonly _tag: "Refused"; readonly error: BudgetError.BudgetError }
+  | { readonly _tag: "Refused"; readonly error: Guard.Refusal }
 
 export interface Run {
   readonly title: string
@@ -53,7 +53,7 @@ export const tasksOf = (agent: number, plan: Plan, documents: ReadonlyArray<Docu
 export const work = Effect.fnUntraced(function* <R>(
   run: Run,
   tasks: ReadonlyArray<Document>,
-  call: (document: Document) => Effect.Effect<Summary, CallFailed | BudgetError.BudgetError, R>
+  call: (document: Document) => Effect.Effect<Summary, CallFailed | Cause.TimeoutError | Guard.Refusal, R>
 ) {
   for (const document of tasks) {
     const asked = performance.now()
@@ -64,7 +64,11 @@ export const work = Effect.fnUntraced(function* <R>(
       }),
       Effect.catchTags({
         CallFailed: (error) => Effect.succeed<Outcome>({ _tag: "Failed", error }),
-        BudgetError: (error) => Effect.succeed<Outcome>({ _tag: "Refused", error })
+        TimeoutError: (cause) =>
+          Effect.succeed<Outcome>({ _tag: "Failed", error: new CallFailed({ status: undefined, cause }) }),
+        BudgetError: (error) => Effect.succeed<Outcome>({ _tag: "Refused", error }),
+        CircuitBreakerError: (error) => Effect.succeed<Outcome>({ _tag: "Refused", error }),
+        DeadlineExceeded: (error) => Effect.succeed<Outcome>({ _tag: "Refused", error })
       })
     )
     run.outcomes.push(outcome)
@@ -73,6 +77,9 @@ export const work = Effect.fnUntraced(function* <R>(
 
 export const count = (run: Run, tag: Outcome["_tag"]): number =>
   run.outcomes.filter((outcome) => outcome._tag === tag).length
+
+/** How many requests reached the provider while it was down. */
+export const inOutage = (run: Run): number => run.attempts.filter((attempt) => attempt.failed).length
 
 /** How many requests the provider answered with 429. */
 export const throttled = (run: Run): number => run.attempts.filter((attempt) => attempt.refused).length

@@ -2,7 +2,7 @@
  * The runs side by side.
  */
 import type { Ink } from "./ink.ts"
-import { count, throttled, type FinishedRun } from "./run.ts"
+import { count, inOutage, throttled, type FinishedRun, type Outcome } from "./run.ts"
 
 const labelWidth = 52
 const valueWidth = 22
@@ -20,7 +20,7 @@ export const renderTable = (runs: ReadonlyArray<FinishedRun>, ink: Ink): string 
     row("calls the agents wanted", (run) => whole(run.calls)),
     row("  completed", (run) => whole(count(run, "Completed"))),
     ...rowIfAny("  failed with 429, also when retried", (run) => failures(run).filter((is429) => is429).length),
-    ...rowIfAny("  failed otherwise", (run) => failures(run).filter((is429) => !is429).length),
+    ...rowIfAny("  failed with 503, also when retried", (run) => failures(run).filter((is429) => !is429).length),
     ...refusals.map((by) =>
       row(`  refused by ${by}`, (run) => whole(refusalsOf(run).filter((other) => other === by).length))
     ),
@@ -28,6 +28,10 @@ export const renderTable = (runs: ReadonlyArray<FinishedRun>, ink: Ink): string 
     row("  answered with 429", (run) =>
       (throttled(run) > 0 ? ink.refused : ink.served)(whole(throttled(run)).padStart(valueWidth))
     ),
+    row("  answered with 503, in the outage", (run) => {
+      const failed = inOutage(run)
+      return (failed > 0 ? ink.refused : ink.served)(whole(failed).padStart(valueWidth))
+    }),
     row("tokens used", (run) => whole(tokensUsed(run))),
     row("wall time", (run) => time(run.wallMillis)),
     row("wait of a completed call, p50", (run) => time(quantile(waits(run), 0.5))),
@@ -39,13 +43,18 @@ export const renderTable = (runs: ReadonlyArray<FinishedRun>, ink: Ink): string 
 const failures = (run: FinishedRun): ReadonlyArray<boolean> =>
   run.outcomes.flatMap((outcome) => (outcome._tag === "Failed" ? [outcome.error.status === 429] : []))
 
-/** The budget and the limit that refused each call, such as `AgentRun: cap(tokens)`. */
+/** What refused each call: the budget and the limit, such as `AgentRun: cap(tokens)`, its deadline, or the circuit. */
 const refusalsOf = (run: FinishedRun): ReadonlyArray<string> =>
   run.outcomes.flatMap((outcome) => {
-    if (outcome._tag !== "Refused") return []
-    const { limitName, reason } = outcome.error
-    return [limitName === undefined ? reason.budget : `${reason.budget}: ${limitName}`]
+    return outcome._tag === "Refused" ? [refuserOf(outcome.error)] : []
   })
+
+const refuserOf = (error: Extract<Outcome, { _tag: "Refused" }>["error"]): string => {
+  if (error._tag === "DeadlineExceeded") return "its deadline"
+  if (error._tag === "CircuitBreakerError") return "the circuit"
+  const { limitName, reason } = error
+  return limitName === undefined ? reason.budget : `${reason.budget}: ${limitName}`
+}
 
 const waits = (run: FinishedRun): ReadonlyArray<number> =>
   run.outcomes.flatMap((outcome) => (outcome._tag === "Completed" ? [outcome.waitedMillis] : []))

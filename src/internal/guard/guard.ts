@@ -12,13 +12,14 @@ import type { Guard, Options, Refusal } from "../../Guard.ts"
 import type { Reservation } from "../../Reservation.ts"
 import * as Usage from "../../Usage.ts"
 import { Attempt, type Manner } from "./attempt.ts"
-import { retrying } from "./retry.ts"
+import { retrying, untilClosed } from "./retry.ts"
 
 /** A guard of the budget that each call has. */
 export class GuardImpl implements Guard {
   readonly #manner: Manner
   readonly #budget: Effect.Effect<Budget.Budget>
   readonly #retries: number
+  readonly #whenOpen: "fail" | "wait"
   readonly #schedule: Schedule.Schedule<unknown, unknown>
 
   constructor(
@@ -27,7 +28,7 @@ export class GuardImpl implements Guard {
     budget: Effect.Effect<Budget.Budget>,
     clock: Clock.Clock
   ) {
-    const { failureOf, key, retries = RETRIES, schedule = backOff, timeout } = options
+    const { failureOf, key, retries = RETRIES, schedule = backOff, timeout, whenOpen = "fail" } = options
     if (!Usage.isAmount(retries)) {
       throw new RangeError(`Guard.make: retries must be a whole number of zero or more, got ${String(retries)}`)
     }
@@ -43,6 +44,7 @@ export class GuardImpl implements Guard {
     }
     this.#budget = budget
     this.#retries = retries
+    this.#whenOpen = whenOpen
     this.#schedule = schedule
   }
 
@@ -84,7 +86,11 @@ export class GuardImpl implements Guard {
       Effect.andThen(attempt),
       Effect.mapError(unwrapped)
     )
-    return retrying(guarded, { retries: this.#retries, schedule: this.#schedule, readFailure })
+    return retrying(this.#whenOpen === "wait" ? untilClosed(guarded) : guarded, {
+      retries: this.#retries,
+      schedule: this.#schedule,
+      readFailure
+    })
   }
 }
 

@@ -3,6 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import * as Breaker from "../../Breaker.ts"
 import * as CallFailure from "../../CallFailure.ts"
 import * as Deadline from "../../Deadline.ts"
 
@@ -43,6 +44,30 @@ export const retrying = <A, E, R>(
         return attemptWith(retries)
       })
 
+/**
+ * Asks again whenever a circuit has not let a call through, for as long as the deadline allows: when it says that it may
+ * be closed again, or, while somebody else finds out, now and then. Nothing is held meanwhile.
+ */
+export const untilClosed = <A, E, R>(
+  attempt: Effect.Effect<A, E, R>
+): Effect.Effect<A, E | Deadline.DeadlineExceeded, R> =>
+  Effect.flatMap(Schedule.toStep(nowAndThen), (step) => {
+    const again: Effect.Effect<A, E | Deadline.DeadlineExceeded, R> = Effect.catch(attempt, (error) => {
+      if (!(error instanceof Breaker.CircuitBreakerError)) return Effect.fail(error)
+      const { reason } = error
+      if (reason._tag === "CircuitBreakerStoreError") return Effect.fail(error)
+      return Clock.currentTimeMillis.pipe(
+        Effect.flatMap((now) => step(now, error)),
+        Effect.orDie,
+        Effect.flatMap(([, delay]) =>
+          wait(reason._tag === "CircuitOpen" ? Duration.max(delay, reason.retryAfter) : delay)
+        ),
+        Effect.andThen(again)
+      )
+    })
+    return again
+  })
+
 const isPaused = ({ feedback, kind }: CallFailure.CallFailure): boolean =>
   kind === "Throttled" || feedback.retryAfterMillis !== undefined
 
@@ -56,3 +81,9 @@ const wait = (delay: Duration.Duration): Effect.Effect<void, Deadline.DeadlineEx
     }
     yield* Effect.sleep(delay)
   })
+
+// With jitter: whoever comes at the same instant as all others finds the circuit taken by one of them.
+const nowAndThen = Schedule.exponential("50 millis").pipe(
+  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(1)))),
+  Schedule.jittered
+)

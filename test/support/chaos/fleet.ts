@@ -137,7 +137,13 @@ export const liveThrough = (random: Random): Log => {
       const { budget } = yield* Agent.make(isSlice ? { ...bounds, from } : { ...bounds, within: [from] })
       budgets.push(budget)
       const guard = yield* Effect.provide(
-        Guard.make({ budget, key: "provider/model", timeout: timeoutMillis, retries }),
+        Guard.make({
+          budget,
+          key: "provider/model",
+          timeout: timeoutMillis,
+          retries,
+          whenOpen: random.weighted({ fail: 9, wait: 1 })
+        }),
         context
       )
       const count = random.weighted({ 1: 3, 2: 2, 3: 1 })
