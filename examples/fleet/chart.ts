@@ -5,7 +5,7 @@
  * counts when it reached the provider: a served one with what it used, a refused one with what it asked for.
  */
 import type { Ink } from "./ink.ts"
-import type { Attempt, Limits } from "./provider.ts"
+import type { Attempt, Limits, Outage } from "./provider.ts"
 import type { FinishedRun } from "./run.ts"
 
 const columnCount = 80
@@ -24,9 +24,11 @@ export interface Scale {
   readonly windowMillis: number
   readonly millisPerColumn: number
   readonly limitPerSecond: number
+  readonly outage: Outage
 }
 
-export const scaleOf = (runs: ReadonlyArray<FinishedRun>, limits: Limits): Scale => ({
+export const scaleOf = (runs: ReadonlyArray<FinishedRun>, limits: Limits, outage: Outage): Scale => ({
+  outage,
   windowMillis: limits.minuteMillis,
   millisPerColumn: Math.max(...runs.map((run) => run.wallMillis)) / columnCount,
   limitPerSecond: (limits.tokensPerMinute / limits.minuteMillis) * 1_000
@@ -46,7 +48,7 @@ export const renderChart = (run: FinishedRun, scale: Scale, ink: Ink): string =>
     const label = isLimit ? `limit ${thousands(scale.limitPerSecond)}` : thousands(row * perRow)
     lines.push(`${(isLimit ? ink.limit : ink.faint)(label.padStart(13))} ${ink.faint("┤")}${cells.join("")}`)
   }
-  return [...lines, ...timeAxis(scale, ink)].join("\n")
+  return [...lines, outageLine(scale, ink), ...timeAxis(scale, ink)].join("\n")
 }
 
 /** What the chart has room for, in tokens per second. */
@@ -77,6 +79,13 @@ const cell = (column: Column, row: number, perRow: number, ink: Ink): string | u
   const served = filled(column.served)
   if (served > 0) return ink.served(eighths[served]!)
   return filled(total(column)) >= 4 ? ink.refused("░") : undefined
+}
+
+const outageLine = ({ millisPerColumn, outage }: Scale, ink: Ink): string => {
+  const from = Math.min(columnCount, Math.floor(outage.fromMillis / millisPerColumn))
+  const until = Math.min(columnCount, Math.ceil(outage.untilMillis / millisPerColumn))
+  const label = ink.refused("outage".padStart(13))
+  return `${label} ${ink.faint("┤")}${" ".repeat(from)}${ink.refused("✕".repeat(until - from))}`
 }
 
 const timeAxis = (scale: Scale, ink: Ink): ReadonlyArray<string> => {

@@ -7,9 +7,15 @@ export interface Plan {
   readonly agents: number
   /** Calls per agent, one after the other. */
   readonly tasksPerAgent: number
+  readonly outage: Outage
 }
 
-export const defaultPlan: Plan = { agents: 50, tasksPerAgent: 8 }
+/** The provider is down for three seconds, as long as its minute, when the fleet is in full swing. */
+export const defaultPlan: Plan = {
+  agents: 50,
+  tasksPerAgent: 8,
+  outage: { fromMillis: 3_500, untilMillis: 6_500 }
+}
 
 /** A longer document is cut to its first lines that fit. */
 export const documentTokensMax = 1_000
@@ -22,9 +28,6 @@ export const summaryTokensMax = 120
  * them and still ends while one watches.
  */
 export const providerLimits: Limits = { tokensPerMinute: 60_000, requestsPerMinute: 100, minuteMillis: 3_000 }
-
-/** The provider is down for three seconds, when the fleet is in full swing: its minute is as long. */
-export const outage: Outage = { fromMillis: 3_500, untilMillis: 6_500 }
 
 /** What one agent may spend in its whole session. */
 export const sessionTokensMax = 5_000

@@ -63,7 +63,7 @@ const latencyMillis = (promptTokens: number, completionTokens: number) =>
 export const startProvider = Effect.fn("startProvider")(function* (
   limits: Limits,
   texts: ReadonlyArray<string>,
-  outage?: Outage
+  outage: Outage
 ) {
   countMessages(texts.map((content) => ({ role: "user", content })))
   const attempts: Array<Attempt> = []
@@ -72,8 +72,7 @@ export const startProvider = Effect.fn("startProvider")(function* (
     requests: new TokenBucket(limits.requestsPerMinute, limits.minuteMillis, now),
     tokens: new TokenBucket(limits.tokensPerMinute, limits.minuteMillis, now)
   }
-  const isDown = (millis: number): boolean =>
-    outage !== undefined && millis >= now + outage.fromMillis && millis < now + outage.untilMillis
+  const isDown = (millis: number): boolean => millis >= now + outage.fromMillis && millis < now + outage.untilMillis
   const server = Http.createServer((request, response) => {
     respond(request, response, { buckets, attempts, isDown }).catch(() => response.destroy())
   })

@@ -11,12 +11,12 @@ import {
   providerLimits,
   sessionTokensMax,
   summaryTokensMax,
-  waitMax,
+  taskMax,
   type Plan
 } from "./plan.ts"
-import { count, throttled, type FinishedRun } from "./run.ts"
-import type { BudgetedRun } from "./withBudget.ts"
+import { count, inOutage, throttled, type FinishedRun } from "./run.ts"
 import { renderTable } from "./table.ts"
+import type { GuardedRun } from "./withGuard.ts"
 
 const columns = 100
 const samplesMax = 3
@@ -37,17 +37,19 @@ export const introduce = (plan: Plan, documents: ReadonlyArray<Document>, ink: I
     `             and its minute lasts ${minute}. It admits a call by its input + max_completion_tokens (${summaryTokensMax}),`,
     `             and gives back what was not used. There is no model behind it: a summary is the`,
     `             document's first sentences. Its usage is counted by js-tiktoken.`,
-    `  client     The openai package. Without a budget it retries twice, as it does by default.`,
-    `             With one it never retries, so that no 429 can hide.`,
-    `  budget     All agents share ${marginPercent} % of the provider's limits, in rolling windows of ${minute}. The other`,
+    `  outage     From ${seconds(plan.outage.fromMillis)} to ${seconds(plan.outage.untilMillis)} it is down, and answers every call with 503.`,
+    `  client     The openai package. Without a guard it retries twice, as it does by default.`,
+    `             With one it never retries: the guard does, when there is room and no outage is known.`,
+    `  guard      All agents share ${marginPercent} % of the provider's limits, in rolling windows of ${minute}. The other`,
     `             ${100 - marginPercent} % cover network delays that differ by up to ${whole(jitterMillisMax)} ms. Each agent may spend`,
-    `             ${whole(sessionTokensMax)} tokens in its session.`
+    `             ${whole(sessionTokensMax)} tokens in its session, and work on a document for ${taskMax}. A circuit opens when`,
+    `             half of the last 20 calls have failed, and is tried again after a while.`
   ].join("\n")
 }
 
-export const report = (without: FinishedRun, within: BudgetedRun, ink: Ink): string => {
+export const report = (plan: Plan, without: FinishedRun, within: GuardedRun, ink: Ink): string => {
   const runs = [without, within]
-  const scale = scaleOf(runs, providerLimits)
+  const scale = scaleOf(runs, providerLimits, plan.outage)
   const peak = Math.max(...runs.map((run) => peakOf(run, scale)))
   const legend = [
     `${ink.served("█")} served`,
@@ -72,15 +74,22 @@ export const report = (without: FinishedRun, within: BudgetedRun, ink: Ink): str
   ].join("\n")
 }
 
-const conclude = (without: FinishedRun, within: BudgetedRun): ReadonlyArray<string> => {
+const conclude = (without: FinishedRun, within: GuardedRun): ReadonlyArray<string> => {
   const lines: Array<string> = []
   const lost = count(without, "Failed")
   if (throttled(without) === 0) lines.push("The fleet is too small to reach the provider's limits: try more agents.")
   if (lost > 0)
-    lines.push(`Without a budget ${whole(lost)} calls were given up: that run ends earlier because it did less.`)
-  lines.push(`With one, each call waits until it fits, for up to ${waitMax}, and only then is sent.`)
+    lines.push(`Without a guard ${whole(lost)} calls were given up: that run ends earlier because it did less.`)
+  lines.push(`With one, each call waits until it fits, and only then is sent.`)
+  lines.push(
+    `The outage was met by ${whole(inOutage(within))} requests, not ${whole(inOutage(without))}: the circuit opened ` +
+      `${times(within.openings)}, and the other calls waited.`
+  )
   const usedUp = within.outcomes.filter(
-    (outcome) => outcome._tag === "Refused" && outcome.error.reason._tag === "BudgetExceeded"
+    (outcome) =>
+      outcome._tag === "Refused" &&
+      outcome.error._tag === "BudgetError" &&
+      outcome.error.reason._tag === "BudgetExceeded"
   ).length
   if (usedUp > 0) {
     lines.push(
@@ -105,4 +114,6 @@ const sampleOf = (run: FinishedRun, ink: Ink): ReadonlyArray<string> => {
 }
 
 const clip = (line: string): string => (line.length > columns ? `${line.slice(0, columns - 1)}…` : line)
+const seconds = (millis: number): string => `${millis / 1_000} s`
+const times = (count: number): string => (count === 1 ? "once" : `${count} times`)
 const whole = (amount: number): string => amount.toLocaleString("en-US")

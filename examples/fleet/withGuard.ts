@@ -9,7 +9,6 @@ import type { Document } from "./documents.ts"
 import {
   attemptMax,
   marginPercent,
-  outage,
   providerLimits,
   sessionTokensMax,
   summaryTokensMax,
@@ -60,7 +59,7 @@ export const runWithGuard = Effect.fn("runWithGuard")(
     const provider = yield* startProvider(
       providerLimits,
       documents.map(({ text }) => text),
-      outage
+      plan.outage
     )
     // The client does not retry, so that no 429 can hide: the guard does.
     const client = new OpenAI({ baseURL: provider.baseURL, apiKey: "the local provider asks for none", maxRetries: 0 })

@@ -4,7 +4,7 @@
 import { Effect } from "effect"
 import { OpenAI } from "openai"
 import type { Document } from "./documents.ts"
-import { outage, providerLimits, type Plan } from "./plan.ts"
+import { providerLimits, type Plan } from "./plan.ts"
 import { startProvider } from "./provider.ts"
 import { begin, finish, tasksOf, work, type Watch } from "./run.ts"
 import { summarise } from "./summarise.ts"
@@ -17,7 +17,7 @@ export const runWithoutGuard = Effect.fn("runWithoutGuard")(function* (
   const provider = yield* startProvider(
     providerLimits,
     documents.map(({ text }) => text),
-    outage
+    plan.outage
   )
   // It retries twice: after the time that the 429 names, else after a back-off with jitter.
   const client = new OpenAI({ baseURL: provider.baseURL, apiKey: "the local provider asks for none" })

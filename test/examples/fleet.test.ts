@@ -8,13 +8,14 @@ import { documentTokensMax, providerLimits } from "../../examples/fleet/plan.ts"
 import { startProvider } from "../../examples/fleet/provider.ts"
 import { goDuration } from "../../examples/fleet/rateHeaders.ts"
 import { introduce, report } from "../../examples/fleet/report.ts"
-import { count, throttled } from "../../examples/fleet/run.ts"
+import { count, inOutage, throttled } from "../../examples/fleet/run.ts"
 import { model } from "../../examples/fleet/summarise.ts"
-import { runWithBudget } from "../../examples/fleet/withBudget.ts"
-import { runWithoutBudget } from "../../examples/fleet/withoutBudget.ts"
+import { runWithGuard } from "../../examples/fleet/withGuard.ts"
+import { runWithoutGuard } from "../../examples/fleet/withoutGuard.ts"
 
 // All at once, these calls ask for more than the provider's bucket holds: 60 × (1,000 + 120) > 60,000 tokens.
-const burst = { agents: 60, tasksPerAgent: 1 }
+const never = { fromMillis: Number.POSITIVE_INFINITY, untilMillis: Number.POSITIVE_INFINITY }
+const burst = { agents: 60, tasksPerAgent: 1, outage: never }
 const unwatched = () => Effect.never
 const services = Layer.merge(NodeServices.layer, TokenCounter.layerModel(model))
 
@@ -23,11 +24,11 @@ const longDocuments = Effect.map(readDocuments("node_modules", readmes, document
 )
 
 describe("the fleet, over real HTTP", () => {
-  it.live("is throttled without a budget, and never with one", () =>
+  it.live("is throttled without a guard, and never with one", () =>
     Effect.gen(function* () {
       const documents = yield* longDocuments
-      const without = yield* runWithoutBudget(burst, documents, unwatched)
-      const within = yield* runWithBudget(burst, documents, unwatched)
+      const without = yield* runWithoutGuard(burst, documents, unwatched)
+      const within = yield* runWithGuard(burst, documents, unwatched)
 
       assert.isAbove(throttled(without), 0)
       assert.strictEqual(throttled(within), 0)
@@ -45,18 +46,44 @@ describe("the fleet, over real HTTP", () => {
       )
 
       const ink = makeInk(false)
-      const output = `${introduce(burst, documents, ink)}\n${report(without, within, ink)}`
+      const output = `${introduce(burst, documents, ink)}\n${report(burst, without, within, ink)}`
+      for (const line of output.split("\n")) assert.isAtMost(line.length, 100, line)
+    }).pipe(Effect.provide(services))
+  )
+
+  it.live("loses documents to an outage without a guard, and none with one, whose circuit keeps most calls back", () =>
+    Effect.gen(function* () {
+      const documents = yield* longDocuments
+      // Longer than the client's own retries last.
+      const plan = { agents: 30, tasksPerAgent: 1, outage: { fromMillis: 0, untilMillis: 4_000 } }
+      const without = yield* runWithoutGuard(plan, documents, unwatched)
+      const within = yield* runWithGuard(plan, documents, unwatched)
+
+      assert.isAbove(count(without, "Failed"), 0)
+      assert.strictEqual(count(within, "Completed"), within.calls)
+      assert.isAtLeast(within.openings, 1)
+      assert.isBelow(inOutage(within), inOutage(without))
+
+      // What met the outage has cost requests and no tokens.
+      const { inputTokens, outputTokens, requests } = within.key.spent
+      assert.strictEqual(requests, within.attempts.length)
+      assert.strictEqual(
+        inputTokens + outputTokens,
+        within.attempts.reduce((sum, { tokens }) => sum + tokens, 0)
+      )
+      const output = report(plan, without, within, makeInk(false))
       for (const line of output.split("\n")) assert.isAtMost(line.length, 100, line)
     }).pipe(Effect.provide(services))
   )
 
   it.live("refuses an agent whose session is used up, and names the limit", () =>
     Effect.gen(function* () {
-      const run = yield* runWithBudget({ agents: 1, tasksPerAgent: 5 }, yield* longDocuments, unwatched)
+      const run = yield* runWithGuard({ agents: 1, tasksPerAgent: 5, outage: never }, yield* longDocuments, unwatched)
       assert.strictEqual(count(run, "Completed"), 4)
       assert.strictEqual(run.attempts.length, 4)
       const last = run.outcomes.at(-1)
-      assert.strictEqual(last?._tag === "Refused" ? last.error.reason._tag : last?._tag, "BudgetExceeded")
+      const error = last?._tag === "Refused" ? last.error : undefined
+      assert.strictEqual(error?._tag === "BudgetError" ? error.reason._tag : last?._tag, "BudgetExceeded")
       assert.include(
         last?._tag === "Refused" ? last.error.message : "",
         "AgentSession: cap(tokens) has too little left"
@@ -67,7 +94,7 @@ describe("the fleet, over real HTTP", () => {
   it.live("stops at once when it is interrupted", () =>
     Effect.gen(function* () {
       const documents = yield* longDocuments
-      const fiber = yield* Effect.forkChild(runWithBudget(burst, documents, unwatched))
+      const fiber = yield* Effect.forkChild(runWithGuard(burst, documents, unwatched))
       yield* Effect.sleep("500 millis")
       const interruptedAt = performance.now()
       yield* Fiber.interrupt(fiber)
@@ -79,7 +106,7 @@ describe("the fleet, over real HTTP", () => {
 describe("the provider", () => {
   it.live("refuses with the headers and the body of OpenAI", () =>
     Effect.gen(function* () {
-      const { baseURL } = yield* startProvider({ ...providerLimits, tokensPerMinute: 100 }, [])
+      const { baseURL } = yield* startProvider({ ...providerLimits, tokensPerMinute: 100 }, [], never)
       const ask = (body: unknown) =>
         Effect.promise(() => fetch(`${baseURL}/chat/completions`, { method: "POST", body: JSON.stringify(body) }))
 

@@ -52,19 +52,21 @@ export const untilClosed = <A, E, R>(
   attempt: Effect.Effect<A, E, R>
 ): Effect.Effect<A, E | Deadline.DeadlineExceeded, R> =>
   Effect.flatMap(Schedule.toStep(nowAndThen), (step) => {
-    const again: Effect.Effect<A, E | Deadline.DeadlineExceeded, R> = Effect.catch(attempt, (error) => {
-      if (!(error instanceof Breaker.CircuitBreakerError)) return Effect.fail(error)
-      const { reason } = error
-      if (reason._tag === "CircuitBreakerStoreError") return Effect.fail(error)
-      return Clock.currentTimeMillis.pipe(
-        Effect.flatMap((now) => step(now, error)),
-        Effect.orDie,
-        Effect.flatMap(([, delay]) =>
-          wait(reason._tag === "CircuitOpen" ? Duration.max(delay, reason.retryAfter) : delay)
-        ),
-        Effect.andThen(again)
-      )
-    })
+    const again: Effect.Effect<A, E | Deadline.DeadlineExceeded, R> = attempt.pipe(
+      Effect.catch((error): typeof again => {
+        if (!(error instanceof Breaker.CircuitBreakerError)) return Effect.fail(error)
+        const { reason } = error
+        if (reason._tag === "CircuitBreakerStoreError") return Effect.fail(error)
+        return Clock.currentTimeMillis.pipe(
+          Effect.flatMap((now) => step(now, error)),
+          Effect.orDie,
+          Effect.flatMap(([, delay]) =>
+            wait(reason._tag === "CircuitOpen" ? Duration.max(delay, reason.retryAfter) : delay)
+          ),
+          Effect.andThen(again)
+        )
+      })
+    )
     return again
   })
 
