@@ -48,6 +48,12 @@ export type CircuitBreakerError = Circuits.CircuitBreakerError
  * @since 0.1.0
  */
 export const CircuitBreakerError = Circuits.CircuitBreakerError
+ * What one call says of the health of what it called: see {@link outcomeOf}.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Outcome = Circuits.Outcome
 
 /**
  * When a circuit opens, and for how long.
@@ -111,7 +117,7 @@ export const key = ({ model, provider }: { readonly provider: string; readonly m
 export const outcomeOf = (
   exit: Exit.Exit<unknown, unknown>,
   readFailure: (cause: Cause.Cause<unknown>) => CallFailure.CallFailure = CallFailure.fromCause
-): Circuits.Outcome => {
+): Outcome => {
   if (exit._tag === "Success") return Circuits.success
   const { feedback, kind } = readFailure(exit.cause)
   return kind === "Unavailable" || kind === "Unknown"

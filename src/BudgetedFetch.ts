@@ -39,13 +39,15 @@ export interface Options<Id = never> extends Governor.Options<Id> {
   /** Finds the dialect of requests to an address; {@link Dialect.of} by default. What has none passes unbudgeted. */
   readonly dialect?: ((url: URL) => Dialect.Dialect | undefined) | undefined
   /**
-   * What a client gets when the budget says no: a response like its provider's own (the default), or the error itself.
+   * What a client gets when the budget says no, the circuit is open or the deadline is over: a response like its
+   * provider's own (the default), or the error itself, a {@link Governor.Refusal}.
    *
    * **Details**
    *
    * The response has status 429, the provider's shape of an error, `retry-after` and `retry-after-ms` where it is known
    * when to come back, `x-should-retry: false` where coming back is in vain, and the reason in `x-effect-budget`. It is
-   * 400 where the request itself is the problem, such as a model without a known price.
+   * 400 where the request itself is the problem, such as a model without a known price, 503 where the circuit is open
+   * (with `retry-after`, for which clients wait), and 408 or 504 where the deadline kept it from being sent or cut it.
    */
   readonly onRefusal?: "respond" | "throw" | undefined
 }
@@ -62,6 +64,12 @@ export interface Options<Id = never> extends Governor.Options<Id> {
  * is cut or cancelled, what has been seen is charged; if it never comes, the estimate; an error of the provider costs a
  * request and no tokens; and nothing, when no connection was made. A response that is never read is settled when it is
  * garbage collected, or with the scope.
+ *
+ * With a `breaker` the outcome of a call is known with the status and headers of its response, or with the error of the
+ * connection. An abort counts neither way, a client's own time-out included: that is an abort, too.
+ *
+ * The `AbortSignal` of a request is its deadline, since a promise has no fiber of its caller's. A `fetch` that is made
+ * under a `Deadline` keeps to that one as well, until the headers of the response are there.
  *
  * Clients that retry reserve again for each attempt. Whoever shares the outermost budget waits out the `retry-after` of
  * a 429 and then resumes gradually.

@@ -8,14 +8,12 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as HttpClient from "effect/http/HttpClient"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
-import type { BudgetError } from "./BudgetError.ts"
 import * as Dialect from "./Dialect.ts"
 import * as Governor from "./Governor.ts"
 import { askedBy, withBody } from "./internal/http/clientRequest.ts"
 import { interruptible, webResponse } from "./internal/http/clientResponse.ts"
 import { exchange } from "./internal/http/exchange.ts"
 import { refusalResponse } from "./internal/http/refusal.ts"
-import type { UnknownModel } from "./Pricing.ts"
 
 /**
  * How a client is put into a budget.
@@ -29,13 +27,20 @@ export interface Options<Id = never> extends Governor.Options<Id> {
 }
 
 /**
- * Puts a client into a budget: the budget's refusals are errors of its own.
+ * Puts a client into a budget: refusals are errors of its own.
  *
  * **Details**
  *
  * Requests of a known {@link Dialect} are reserved before they are sent, and wait for room if there is none. Bodies of
  * responses pass through unchanged and unbuffered, and a call is settled as {@link BudgetedFetch.make} says: when its
  * usage has been read. What has not ended when the scope closes is charged as it was estimated.
+ *
+ * With a `breaker` an open circuit fails a call with a `CircuitBreakerError`, before anything is reserved or, for one
+ * that was in line, before it is sent. The response's status and headers are the outcome.
+ *
+ * Under a `Deadline` a call does not wait past it (a `BudgetError`), and is cut when the headers of its answer are not
+ * there by then: it fails with `DeadlineExceeded` and is charged as it was estimated. A body is read in the caller's
+ * time: put `Deadline.enforce` around all of it.
  *
  * Who is interrupted while it reads a body ends the request. A request whose answer was shortened (`leastOutputTokens`)
  * does not end with the scope of an `HttpClient.withScope` around it.
@@ -77,8 +82,8 @@ export interface Options<Id = never> extends Governor.Options<Id> {
 export const make = Effect.fnUntraced(function* <E, R, Id = never>(
   client: HttpClient.HttpClient.With<E, R>,
   options: Options<Id>
-): Effect.fn.Return<HttpClient.HttpClient.With<E | BudgetError | UnknownModel, R>, never, Id | Scope.Scope> {
-  return yield* govern<E, R, Id, BudgetError | UnknownModel>(client, options, (_, error) => Effect.fail(error))
+): Effect.fn.Return<HttpClient.HttpClient.With<E | Governor.Refusal, R>, never, Id | Scope.Scope> {
+  return yield* govern<E, R, Id, Governor.Refusal>(client, options, (_, error) => Effect.fail(error))
 })
 
 /**
@@ -87,7 +92,8 @@ export const make = Effect.fnUntraced(function* <E, R, Id = never>(
  * **Details**
  *
  * Who uses it knows no errors but those of HTTP. When the budget says no, it gets a response like its provider's own:
- * status 429 with `retry-after`, as {@link BudgetedFetch.Options} describes. Otherwise it is like {@link make}.
+ * status 429 with `retry-after`, 503 where the circuit is open, 504 where the deadline has cut it, as
+ * {@link BudgetedFetch.Options} describes. Otherwise it is like {@link make}.
  *
  * **Example**
  *
@@ -130,7 +136,7 @@ export const layer = <Id = never>(
 const govern = Effect.fnUntraced(function* <E, R, Id, E2>(
   client: HttpClient.HttpClient.With<E, R>,
   options: Options<Id>,
-  refuse: (dialect: Dialect.Dialect, error: BudgetError | UnknownModel) => Effect.Effect<Response, E2>
+  refuse: (dialect: Dialect.Dialect, error: Governor.Refusal) => Effect.Effect<Response, E2>
 ): Effect.fn.Return<HttpClient.HttpClient.With<E | E2, R>, never, Id | Scope.Scope> {
   const governor = yield* Governor.make(options)
   const scope = yield* Effect.scope

@@ -10,12 +10,10 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import type { BudgetError } from "./BudgetError.ts"
 import * as Governor from "./Governor.ts"
 import { decorate } from "./internal/languageModel/decorate.ts"
 import { callOf } from "./internal/languageModel/prompt.ts"
 import { refusalOf } from "./internal/languageModel/refusal.ts"
-import type { UnknownModel } from "./Pricing.ts"
 import * as Usage from "./Usage.ts"
 
 /**
@@ -67,7 +65,14 @@ export interface Options<Id = never> extends Governor.Options<Id> {
  *
  * A call that the budget refuses fails with an `AiError`: a `RateLimitError` where it may come back later, with
  * `retryAfter` where that is known, a `QuotaExhaustedError` where it is in vain, an `InvalidRequestError` for a model
- * without a known price. Details are in its `metadata.budget`, and {@link budgetErrorOf} finds the budget's own error.
+ * without a known price. With a `breaker`, a call that finds the circuit open fails with an `InternalProviderError`,
+ * which is retryable. Details are in its `metadata.budget`, and {@link budgetErrorOf} finds the original error.
+ *
+ * The end of a round is its outcome in the circuit, and with streams the first parts are: what breaks after that does
+ * not count, and a reader who is slow holds up no probe.
+ *
+ * Under a `Deadline` a round does not wait past it, and has what is left of it as its time: each pull, when it is a
+ * stream. One that is cut fails with an `UnknownError` that says so, and is charged as if it were interrupted.
  *
  * The input is estimated from the texts of the messages, the definitions of the tools and the schema of the object as
  * `TokenCounter.countMessages` says; a file counts `TokenCounter.tokensPerOtherPart`.
@@ -172,7 +177,7 @@ export const layer = <Id = never>(
   )
 
 /**
- * The budget's own error, where an error of a language model is one.
+ * The error of the budget, the circuit or the deadline, where an error of a language model is one.
  *
  * **Example**
  *
@@ -193,4 +198,4 @@ export const layer = <Id = never>(
  * @category errors
  * @since 0.1.0
  */
-export const budgetErrorOf = (error: AiError.AiError): Option.Option<BudgetError | UnknownModel> => refusalOf(error)
+export const budgetErrorOf = (error: AiError.AiError): Option.Option<Governor.Refusal> => refusalOf(error)

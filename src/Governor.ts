@@ -3,7 +3,8 @@
  *
  * A governor turns a call into an estimate (its tokens counted, its price looked up, its output expected from
  * experience), reserves that, and settles what the call has used, however it ended. It hears what the provider says of
- * its limits and slows everyone down who shares them. It knows no transport: for that there are `BudgetedFetch`,
+ * its limits and slows everyone down who shares them. With a circuit breaker it keeps calls from a provider that fails.
+ * It knows no transport: for that there are `BudgetedFetch`,
  * `BudgetedHttpClient` and `BudgetedLanguageModel`, or an adapter of one's own.
  *
  * @since 0.1.0
@@ -12,7 +13,9 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Budget from "./Budget.ts"
+import type * as Breaker from "./Breaker.ts"
 import type { BudgetError } from "./BudgetError.ts"
+import type { DeadlineExceeded } from "./Deadline.ts"
 import type * as Dialect from "./Dialect.ts"
 import type * as Feedback from "./Feedback.ts"
 import { budgetOfCalls } from "./internal/governor/budgetOfCalls.ts"
@@ -43,7 +46,30 @@ export interface Options<Id = never> {
    * output tokens is asked for, and the provider is told so. See `Budget.ReserveOptions.least`.
    */
   readonly leastOutputTokens?: number | undefined
+  /**
+   * Keeps calls from a provider while it fails: one circuit for each provider (by its id, or else by the host of the
+   * address) and model, under `Breaker.key`. None by default.
+   *
+   * **Details**
+   *
+   * An open circuit refuses before anything is reserved. It is asked again when a call has been admitted: one that was
+   * in line when it opened is not sent, and gives back what was reserved. What counts against a provider is in
+   * `Breaker.outcomeOf`.
+   */
+  readonly breaker?: Breaker.CircuitBreaker | undefined
 }
+
+/**
+ * Why a call was not sent, or was cut: the budget says no, the model has no known price, the circuit is open, the task
+ * has no time left.
+ *
+ * A deadline that is met in the budget's line is the reason of a `BudgetError`, and such a call was never sent. A
+ * `DeadlineExceeded` has cut a call that was under way.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export type Refusal = BudgetError | UnknownModel | Breaker.CircuitBreakerError | DeadlineExceeded
 
 /**
  * Where a call goes, which decides its price.
@@ -90,6 +116,12 @@ export interface GovernedCall {
   readonly granted: Usage.Usage
   /** The most that each answer may have, when that is less than what the request allows: to be passed on to the provider. */
   readonly maxOutputTokens: number | undefined
+  /**
+   * Makes the call, if its circuit still lets it through, for as long as the deadline of the task allows, and records
+   * its end in the circuit. `isFailure` says which answers are errors, to be read by `CallFailure.of`, such as a
+   * response of status 503. What was not begun is to be settled as `Unsent`.
+   */
+  send<A, E, R>(call: Effect.Effect<A, E, R>, isFailure?: (answer: A) => boolean): Effect.Effect<A, E | Refusal, R>
   /** Settles the call. Only the first ending counts. */
   settle(ending: Ending): Effect.Effect<void>
   /**
@@ -111,10 +143,7 @@ export interface Governor {
    * Reserves a call for as long as the scope is open, waiting for room if there is none. A call that is not settled when
    * the scope closes is charged as it was estimated, or not at all when the scope closes with a failure.
    */
-  admit(
-    call: Dialect.Call,
-    destination?: Destination
-  ): Effect.Effect<GovernedCall, BudgetError | UnknownModel, Scope.Scope>
+  admit(call: Dialect.Call, destination?: Destination): Effect.Effect<GovernedCall, Refusal, Scope.Scope>
 }
 
 /**
@@ -145,7 +174,7 @@ export interface Governor {
  *     answers: 1,
  *     isStreamed: false
  *   })
- *   const usage = Usage.make({ inputTokens: 10, outputTokens: 20 })
+ *   const usage = yield* call.send(Effect.succeed(Usage.make({ inputTokens: 10, outputTokens: 20 })))
  *   yield* call.settle({ _tag: "Answered", report: { usage, model: undefined, units: {} } })
  *   return [call.granted.outputTokens, (yield* budget.snapshot).limits[0]?.used]
  * })

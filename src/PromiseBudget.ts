@@ -4,12 +4,14 @@
  * @since 0.1.0
  */
 import * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Breaker from "./Breaker.ts"
 import * as Budget from "./Budget.ts"
 import type { BudgetEvent } from "./BudgetEvent.ts"
 import * as BudgetedFetch from "./BudgetedFetch.ts"
@@ -72,7 +74,7 @@ export interface SpendOptions<A> {
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Budget.Options, Omit<BudgetedFetch.Options, "budget"> {
+export interface Options extends Budget.Options, Omit<BudgetedFetch.Options, "budget" | "breaker"> {
   /** Names the budget in errors, events and snapshots. Default `"budget"`. */
   readonly name?: string | undefined
   /** The budgets that it is inside: what it spends, they spend. */
@@ -86,6 +88,11 @@ export interface Options extends Budget.Options, Omit<BudgetedFetch.Options, "bu
    * is reserved. See {@link OutputHistory.make}.
    */
   readonly learn?: OutputHistory.OutputHistory | undefined
+  /**
+   * Keeps requests of `fetch` from a provider while it fails: `true`, or when a circuit opens and for how long. The
+   * circuits are in memory, one for each provider and model. Default: none. See {@link Governor.Options.breaker}.
+   */
+  readonly breaker?: boolean | Breaker.Options | undefined
 }
 
 /**
@@ -123,7 +130,15 @@ export interface Options extends Budget.Options, Omit<BudgetedFetch.Options, "bu
  * @since 0.1.0
  */
 export const makeBudget = async (options: Options): Promise<PromiseBudget> => {
-  const { countExactly = false, learn, name = "budget", pricing, within = [], ...rest } = options
+  const {
+    breaker: circuits = false,
+    countExactly = false,
+    learn,
+    name = "budget",
+    pricing,
+    within = [],
+    ...rest
+  } = options
   const services = Layer.mergeAll(
     countExactly ? TokenCounter.layerByEncoding : Layer.empty,
     pricing === undefined ? Layer.empty : Layer.succeed(Pricing.Pricing, pricing),
@@ -131,7 +146,8 @@ export const makeBudget = async (options: Options): Promise<PromiseBudget> => {
   )
   const make = Effect.gen(function* () {
     const budget = yield* Budget.make({ ...rest, name, within: within.map((outer) => outer.budget) })
-    return { budget, fetch: yield* BudgetedFetch.make({ ...rest, budget }) }
+    const breaker = circuits === false ? undefined : yield* breakerOf(circuits === true ? {} : circuits)
+    return { budget, fetch: yield* BudgetedFetch.make({ ...rest, budget, breaker }) }
   })
   const scope = Scope.makeUnsafe()
   const { budget, fetch } = await Effect.runPromise(Scope.provide(Effect.provide(make, services), scope))
@@ -150,6 +166,9 @@ export const makeBudget = async (options: Options): Promise<PromiseBudget> => {
     close: () => Effect.runPromise(Scope.close(scope, Exit.void))
   }
 }
+
+const breakerOf = (options: Breaker.Options) =>
+  Effect.map(Layer.build(Breaker.layerMemory(options)), Context.get(Breaker.CircuitBreaker))
 
 const spend = async <A>(
   budget: Budget.Budget,

@@ -90,7 +90,18 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   {
     name: "governor",
     files: /^Governor\.ts$|^internal\/governor\/.*$/,
-    mayImport: ["usage", "error", "budget", "tokenCounter", "dialect", "pricing", "outputHistory"],
+    mayImport: [
+      "usage",
+      "deadline",
+      "error",
+      "budget",
+      "tokenCounter",
+      "dialect",
+      "callFailure",
+      "breaker",
+      "pricing",
+      "outputHistory"
+    ],
     effect: /^effect\/\w+$/
   },
   {
@@ -116,6 +127,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "tokenCounter",
       "dialect",
       "callFailure",
+      "breaker",
       "pricing",
       "outputHistory",
       "governor"
@@ -127,6 +139,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     files: /^BudgetedLanguageModel\.ts$|^internal\/languageModel\/.*$/,
     mayImport: [
       "usage",
+      "deadline",
       "error",
       "budget",
       "tokenCounter",

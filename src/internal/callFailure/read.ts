@@ -43,8 +43,9 @@ const readOne = (error: unknown, now: number): CallFailure | undefined => {
 const readTag = (error: unknown, now: number): CallFailure | undefined => {
   const tag = get(error, "_tag")
   if (typeof tag !== "string") return undefined
-  if (refusals.has(tag) || Predicate.isObject(get(get(error, "metadata"), "budget")))
-    return failed("Withheld", "Unsent")
+  if (refusals.has(tag)) return failed("Withheld", "Unsent")
+  const budget = get(get(error, "metadata"), "budget")
+  if (Predicate.isObject(budget)) return get(budget, "isSent") === true ? cancelled : failed("Withheld", "Unsent")
   switch (tag) {
     case "DeadlineExceeded":
       return cancelled
@@ -74,7 +75,7 @@ const readStatus = (error: unknown, now: number): CallFailure | undefined => {
   if (status === undefined) return undefined
   const header = headersOf(error)
   // A budgeted `fetch` answers in the provider's place.
-  if (header("x-effect-budget") != null) return failed("Withheld", "Unsent")
+  if (header("x-effect-budget") != null) return status === CUT ? cancelled : failed("Withheld", "Unsent")
   return { kind: kindOf(status, error), ending: "Rejected", status, feedback: feedbackOf(header, now) }
 }
 
@@ -218,6 +219,8 @@ const ERROR_FIRST = 400
 const REQUEST_TIMEOUT = 408
 const THROTTLED = 429
 const SERVER_ERROR_FIRST = 500
+// What a budgeted `fetch` says of a call that its deadline has cut while it was under way.
+const CUT = 504
 const STATUS_LAST = 599
 
 // Errors are wrapped a few times. A chain may have a cycle.

@@ -1,5 +1,6 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Breaker from "../../Breaker.ts"
 import type * as Budget from "../../Budget.ts"
 import type * as Dialect from "../../Dialect.ts"
 import type { Destination, Governor, Options } from "../../Governor.ts"
@@ -12,7 +13,7 @@ import { OpenCall } from "./openCall.ts"
 
 /** A governor of the budget that each call has. */
 export const makeGovernor = (options: Options<unknown>, budgetOfCall: Effect.Effect<Budget.Budget>): Governor => {
-  const { leastOutputTokens, maxWait, priority } = options
+  const { breaker, leastOutputTokens, maxWait, priority } = options
   const unboundedOutput = wholeTokens("outputTokens", options.outputTokens ?? OUTPUT_TOKENS)
   if (leastOutputTokens === 0) throw new RangeError("Governor.make: leastOutputTokens must be positive, got 0")
   if (leastOutputTokens !== undefined) wholeTokens("leastOutputTokens", leastOutputTokens)
@@ -33,6 +34,8 @@ export const makeGovernor = (options: Options<unknown>, budgetOfCall: Effect.Eff
 
   return {
     admit: Effect.fnUntraced(function* (call: Dialect.Call, destination: Destination = {}) {
+      const circuit = breaker === undefined ? undefined : { breaker, key: keyOf(call, destination) }
+      if (circuit !== undefined) yield* Breaker.check(circuit.breaker, circuit.key)
       const context = yield* Effect.context<never>()
       const budget = yield* budgetOfCall
       const counter = yield* Context.get(context, TokenCounter.ByModel)(call.model)
@@ -66,6 +69,7 @@ export const makeGovernor = (options: Options<unknown>, budgetOfCall: Effect.Eff
         kind,
         answers: call.answers,
         budget,
+        circuit,
         reservation,
         expected,
         allowed,
@@ -76,6 +80,9 @@ export const makeGovernor = (options: Options<unknown>, budgetOfCall: Effect.Eff
     })
   }
 }
+
+const keyOf = ({ model }: Dialect.Call, { provider, url }: Destination): string =>
+  Breaker.key({ provider: provider ?? (url === undefined ? undefined : URL.parse(url)?.host) ?? "unknown", model })
 
 const wholeTokens = (name: string, tokens: number): number => {
   if (Usage.isAmount(tokens)) return tokens

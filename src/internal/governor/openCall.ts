@@ -1,20 +1,26 @@
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Breaker from "../../Breaker.ts"
 import type * as Budget from "../../Budget.ts"
+import * as CallFailure from "../../CallFailure.ts"
 import type * as Dialect from "../../Dialect.ts"
 import type * as Feedback from "../../Feedback.ts"
-import type { Ending, GovernedCall } from "../../Governor.ts"
+import type { Ending, GovernedCall, Refusal } from "../../Governor.ts"
 import type { Kind, OutputHistory } from "../../OutputHistory.ts"
 import type { UnknownModel } from "../../Pricing.ts"
 import type { Reservation } from "../../Reservation.ts"
 import type { TokenCounter } from "../../TokenCounter.ts"
 import * as Usage from "../../Usage.ts"
 import { hear, hearAnswer } from "./hear.ts"
+import { type Circuit, send } from "./send.ts"
 
 /** What a governor knows of a call that it has admitted. */
 interface Admission {
   readonly kind: Kind
   readonly answers: number
   readonly budget: Budget.Budget
+  readonly circuit: Circuit | undefined
   readonly reservation: Reservation
   /** The output tokens that were asked for, and those that the request allows, of all answers. */
   readonly expected: number
@@ -42,6 +48,18 @@ export class OpenCall implements GovernedCall {
 
   get granted(): Usage.Usage {
     return this.#admission.reservation.granted
+  }
+
+  send<A, E, R>(
+    call: Effect.Effect<A, E, R>,
+    isFailure: (answer: A) => boolean = () => false
+  ): Effect.Effect<A, E | Refusal, R> {
+    return send(call, this.#admission.circuit, (exit) =>
+      Effect.map(Clock.currentTimeMillis, (now) => {
+        const end = Exit.isSuccess(exit) && isFailure(exit.value) ? Exit.fail(exit.value) : exit
+        return Breaker.outcomeOf(end, (cause) => CallFailure.fromCause(cause, (error) => CallFailure.of(error, now)))
+      })
+    )
   }
 
   settle(ending: Ending): Effect.Effect<void> {

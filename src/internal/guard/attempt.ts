@@ -4,20 +4,20 @@ import * as Effect from "effect/Effect"
 import * as Breaker from "../../Breaker.ts"
 import type * as Budget from "../../Budget.ts"
 import type { CallFailure } from "../../CallFailure.ts"
-import * as Deadline from "../../Deadline.ts"
+import type { DeadlineExceeded } from "../../Deadline.ts"
 import * as Usage from "../../Usage.ts"
 import { hear, hearAnswer } from "../governor/hear.ts"
+import { type Circuit, send } from "../governor/send.ts"
 
 /** How a guard makes calls. */
 export interface Manner {
-  readonly breaker: Breaker.CircuitBreaker
-  readonly key: string
+  readonly circuit: Circuit
   readonly timeout: Duration.Duration | undefined
   readonly readFailure: (cause: Cause.Cause<unknown>) => CallFailure
 }
 
 /** What can end a call besides itself. */
-export type Cut = Breaker.CircuitBreakerError | Deadline.DeadlineExceeded | Cause.TimeoutError
+export type Cut = Breaker.CircuitBreakerError | DeadlineExceeded | Cause.TimeoutError
 
 /** One attempt at a call. */
 export class Attempt {
@@ -32,16 +32,16 @@ export class Attempt {
 
   /** Makes the call, if the circuit lets it, for as long as it may take. Runs while the reservation is open. */
   send<A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E | Cut, R> {
-    const { breaker, key, readFailure, timeout } = this.#manner
+    const { circuit, readFailure, timeout } = this.#manner
     const sent = Effect.suspend(() => {
       this.#isSent = true
       return call
     })
-    const bounded = Deadline.enforce(timeout === undefined ? sent : Effect.timeout(sent, timeout))
+    const bounded = timeout === undefined ? sent : Effect.timeout(sent, timeout)
     const heard = Effect.onExit(bounded, (exit) =>
       exit._tag === "Success" ? this.#hearAnswer : this.#hearFailure(readFailure(exit.cause))
     )
-    return breaker.execute(heard, { key, classify: (end) => Breaker.outcomeOf(end, readFailure) })
+    return send(heard, circuit, (end) => Breaker.outcomeOf(end, readFailure))
   }
 
   /** What the attempt costs when it fails and nothing was recorded. */

@@ -33,8 +33,7 @@ export class GuardImpl implements Guard {
       throw new RangeError(`Guard.make: retries must be a whole number of zero or more, got ${String(retries)}`)
     }
     this.#manner = {
-      breaker,
-      key,
+      circuit: { breaker, key },
       timeout: timeout === undefined ? undefined : Duration.fromInputUnsafe(timeout),
       readFailure: (cause) =>
         CallFailure.fromCause(
@@ -78,11 +77,11 @@ export class GuardImpl implements Guard {
   #guard<A, E, R>(
     make: (attempt: Attempt) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | Breaker.CircuitBreakerError | Deadline.DeadlineExceeded, R> {
-    const { breaker, key, readFailure } = this.#manner
+    const { circuit, readFailure } = this.#manner
     const attempt = Effect.flatMap(this.#budget, (budget) => make(new Attempt(this.#manner, budget)))
     // What is over, or open, refuses before anything is reserved.
     const guarded = Deadline.check.pipe(
-      Effect.andThen(Breaker.check(breaker, key)),
+      Effect.andThen(Breaker.check(circuit.breaker, circuit.key)),
       Effect.andThen(attempt),
       Effect.mapError(unwrapped)
     )

@@ -4,10 +4,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import type { BudgetError } from "../../BudgetError.ts"
 import type * as Dialect from "../../Dialect.ts"
-import type { Ending, GovernedCall, Governor } from "../../Governor.ts"
-import type { UnknownModel } from "../../Pricing.ts"
+import type { Ending, GovernedCall, Governor, Refusal } from "../../Governor.ts"
 import { eventsAnswer, jsonAnswer } from "./answer.ts"
 import type { Asked } from "./asked.ts"
 import { isUnsent } from "../callFailure/unsent.ts"
@@ -15,7 +13,8 @@ import { watch } from "./watch.ts"
 
 /**
  * Admits a request, sends it and settles what it has used when its answer has been read, which may be long after the
- * response is there. What is still open when the scope closes is charged as it was estimated.
+ * response is there. What is still open when the scope closes is charged as it was estimated. The headers of the
+ * response say how the provider is: with them the circuit knows the outcome, and the deadline has been kept.
  *
  * `send` takes another body than the one that was asked with, if the answer has to be shorter.
  */
@@ -24,7 +23,7 @@ export const exchange = <E, R>(
   scope: Scope.Scope,
   asked: Asked,
   send: (body: string | undefined) => Effect.Effect<Response, E, R>
-): Effect.Effect<Response, E | BudgetError | UnknownModel, R> =>
+): Effect.Effect<Response, E | Refusal, R> =>
   Effect.uninterruptibleMask((restore) => exchangeIn(governor, scope, asked, send, restore))
 
 const exchangeIn = Effect.fnUntraced(function* <E, R>(
@@ -33,7 +32,7 @@ const exchangeIn = Effect.fnUntraced(function* <E, R>(
   asked: Asked,
   send: (body: string | undefined) => Effect.Effect<Response, E, R>,
   restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
-): Effect.fn.Return<Response, E | BudgetError | UnknownModel, R> {
+): Effect.fn.Return<Response, E | Refusal, R> {
   const { call, dialect, url } = asked
   const callScope = yield* Scope.fork(scope)
   if (callScope.state._tag === "Closed") return yield* Effect.interrupt
@@ -71,9 +70,12 @@ const exchangeIn = Effect.fnUntraced(function* <E, R>(
     yield* Scope.addFinalizer(callScope, chargeIfSent)
     const bound = open.maxOutputTokens
     const body = bound === undefined ? undefined : JSON.stringify(dialect.limitOutput(asked.body, bound))
-    isSent = true
-    const response = yield* send(body)
-    return yield* receive(asked, open, response, settleNow)
+    const admitted = open
+    const sending = Effect.suspend(() => {
+      isSent = true
+      return Effect.flatMap(send(body), (response) => receive(asked, admitted, response, settleNow))
+    })
+    return yield* open.send(sending, ({ status }) => status >= ERROR_FIRST)
   })
 
   return yield* Effect.onExit(restore(admitAndSend), (exit) => {

@@ -1,15 +1,13 @@
 /**
- * What a budget says, in the closed error type of `effect/ai`.
+ * What a budget, a circuit or a deadline says, in the closed error type of `effect/ai`.
  */
 import * as AiError from "effect/ai/AiError"
+import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
 import type { BudgetError } from "../../BudgetError.ts"
-import type { UnknownModel } from "../../Pricing.ts"
+import type { Refusal } from "../../Governor.ts"
 
-/** Why a call was not admitted. */
-export type Refusal = BudgetError | UnknownModel
-
-/** An error of `effect/ai` for a call that the budget does not admit. */
+/** An error of `effect/ai` for a call that was refused, or cut. */
 export const refusalError = (refusal: Refusal, method: string): AiError.AiError => {
   const reason = reasonOf(refusal)
   refusals.set(reason, refusal)
@@ -25,10 +23,29 @@ const refusals = new WeakMap<AiError.AiErrorReason, Refusal>()
 
 const reasonOf = (refusal: Refusal): AiError.AiErrorReason => {
   const { message: description } = refusal
-  if (refusal._tag === "UnknownModel") {
-    const metadata = { budget: { reason: refusal._tag, model: refusal.model, message: description } }
-    return new AiError.InvalidRequestError({ parameter: "model", description, metadata })
+  switch (refusal._tag) {
+    case "BudgetError":
+      return reasonOfBudget(refusal)
+    case "UnknownModel": {
+      const metadata = { budget: { reason: refusal._tag, model: refusal.model, message: description } }
+      return new AiError.InvalidRequestError({ parameter: "model", description, metadata })
+    }
+    case "CircuitBreakerError": {
+      const { reason } = refusal
+      const retryAfter = reason._tag === "CircuitOpen" ? { retryAfterMillis: Duration.toMillis(reason.retryAfter) } : {}
+      const metadata = { budget: { reason: reason._tag, message: description, ...retryAfter } }
+      return new AiError.InternalProviderError({ description, metadata })
+    }
+    case "DeadlineExceeded": {
+      // It was under way: `CallFailure.of` tells it from what was refused in line.
+      const metadata = { budget: { reason: refusal._tag, task: refusal.task, message: description, isSent: true } }
+      return new AiError.UnknownError({ description, metadata })
+    }
   }
+}
+
+const reasonOfBudget = (refusal: BudgetError): AiError.AiErrorReason => {
+  const { message: description } = refusal
   const { limitName: limit, reason, retryAfter } = refusal
   const metadata = {
     budget: {
