@@ -64,7 +64,7 @@ export interface Options<Id = never> {
  * has no time left.
  *
  * A deadline that is met in the budget's line is the reason of a `BudgetError`, and such a call was never sent. A
- * `DeadlineExceeded` has cut a call that was under way.
+ * `DeadlineExceeded` has cut a call that was under way: what it has cost is charged.
  *
  * @category errors
  * @since 0.1.0

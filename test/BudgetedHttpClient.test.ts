@@ -1,7 +1,7 @@
 import { LLMock } from "@copilotkit/aimock"
 import { NodeHttpClient } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Budget, BudgetedHttpClient, BudgetError, Limit } from "effect-budget"
+import { Budget, BudgetedHttpClient, BudgetError, Deadline, Limit } from "effect-budget"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
@@ -10,6 +10,7 @@ import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { expectAtRest } from "./support/atRest.ts"
+import { makeBreaker } from "./support/circuit.ts"
 import { interruptAtEveryOperation } from "./support/interruptAtEveryOperation.ts"
 
 const usage = { prompt_tokens: 9, completion_tokens: 20, total_tokens: 29 }
@@ -220,38 +221,46 @@ describe("BudgetedHttpClient", () => {
     })
   )
 
-  it.effect("loses nothing, whatever operation is interrupted", () =>
-    interruptAtEveryOperation(
-      { operationsMin: 30, phases: ["asked", "sent", "answered", "read"], charges: [0, estimate, 29] },
-      Effect.gen(function* () {
-        let phase = "asked"
-        const budget = yield* run
-        const gate = yield* Deferred.make<void>()
-        const provider = HttpClient.make((request) =>
-          Effect.gen(function* () {
-            phase = "sent"
-            yield* Deferred.await(gate)
-            phase = "answered"
-            return HttpClientResponse.fromWeb(request, Response.json({ usage }))
-          })
-        )
-        const client = yield* BudgetedHttpClient.make(provider, { budget })
-        const call = client.execute(ask(openAi)).pipe(
-          Effect.tap(() =>
-            Effect.sync(() => {
-              phase = "read"
+  it.effect.each(["alone", "with a circuit", "under a deadline"])(
+    "loses nothing, whatever operation is interrupted: %s",
+    (mode) =>
+      interruptAtEveryOperation(
+        {
+          operationsMin: 30,
+          // Under a deadline what is sent has a fiber of its own.
+          phases: mode === "under a deadline" ? ["asked", "answered", "read"] : ["asked", "sent", "answered", "read"],
+          charges: [0, estimate, 29]
+        },
+        Effect.gen(function* () {
+          let phase = "asked"
+          const budget = yield* run
+          const breaker = mode === "with a circuit" ? yield* makeBreaker() : undefined
+          const gate = yield* Deferred.make<void>()
+          const provider = HttpClient.make((request) =>
+            Effect.gen(function* () {
+              phase = "sent"
+              yield* Deferred.await(gate)
+              phase = "answered"
+              return HttpClientResponse.fromWeb(request, Response.json({ usage }))
             })
-          ),
-          Effect.flatMap((response) => response.json)
-        )
-        return {
-          call,
-          meanwhile: Deferred.succeed(gate, undefined),
-          phase: () => phase,
-          charged: () => Effect.map(used(budget), (used) => used ?? Number.NaN)
-        }
-      })
-    )
+          )
+          const client = yield* BudgetedHttpClient.make(provider, { budget, breaker })
+          const call = client.execute(ask(openAi)).pipe(
+            Effect.tap(() =>
+              Effect.sync(() => {
+                phase = "read"
+              })
+            ),
+            Effect.flatMap((response) => response.json)
+          )
+          return {
+            call: mode === "under a deadline" ? Deadline.within("1 minute")(call) : call,
+            meanwhile: Deferred.succeed(gate, undefined),
+            phase: () => phase,
+            charged: () => Effect.map(used(budget), (used) => used ?? Number.NaN)
+          }
+        })
+      )
   )
 
   it.effect("cancels the body that an interrupted reader was reading, and charges the call", () =>

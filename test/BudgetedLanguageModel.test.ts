@@ -24,6 +24,7 @@ import * as BudgetedLanguageModel from "../src/BudgetedLanguageModel.ts"
 import * as Limit from "../src/Limit.ts"
 import * as Usage from "../src/Usage.ts"
 import { expectAtRest } from "./support/atRest.ts"
+import { makeBreaker } from "./support/circuit.ts"
 import { interruptAtEveryOperation } from "./support/interruptAtEveryOperation.ts"
 
 /** What "Hi" is estimated to be. */
@@ -732,9 +733,15 @@ describe("a budgeted language model", () => {
 
   it.effect("has nothing reserved, and has charged what it should, wherever a call is interrupted", () =>
     Effect.gen(function* () {
-      for (const mode of ["generateText", "streamText"] as const) {
+      const modes = ["generateText", "streamText"] as const
+      const guards = ["alone", "with a circuit"] as const
+      for (const { guard, mode } of modes.flatMap((mode) => guards.map((guard) => ({ guard, mode })))) {
         yield* interruptAtEveryOperation(
-          { operationsMin: 20, phases: ["asking", "asked", "answered"], charges: [0, inputTokens + 100, 30] },
+          {
+            operationsMin: 20,
+            phases: ["asking", "asked", "answered"],
+            charges: [0, inputTokens + 100, 30]
+          },
           Effect.gen(function* () {
             let phase = "asking"
             const provide = Effect.sync(() => {
@@ -747,7 +754,9 @@ describe("a budgeted language model", () => {
               model(
                 () => provide.pipe(Effect.andThen(answered), Effect.as([finish()])),
                 () => Stream.fromEffect(provide.pipe(Effect.andThen(answered), Effect.as(finish())))
-              )
+              ),
+              undefined,
+              { breaker: guard === "with a circuit" ? yield* makeBreaker() : undefined }
             )
             return {
               call:

@@ -1,3 +1,4 @@
+import { consecutive } from "effect/persistence/CircuitBreaker"
 import { describe, expect, it } from "vitest"
 import { BudgetError, Limit, makeBudget, OutputHistory, Pricing, Usage } from "effect-budget"
 
@@ -35,6 +36,36 @@ describe("makeBudget", () => {
     const frank = await makeBudget({ limits: [Limit.perCall("tokens", 100)], fetch: provider, onRefusal: "throw" })
     await expect(ask(frank.fetch)).rejects.toBeInstanceOf(BudgetError.BudgetError)
     await Promise.all([polite.close(), frank.close()])
+  })
+
+  it("keeps requests from a provider that fails, with a circuit for each model", async () => {
+    let asked = 0
+    const failing = async () => {
+      asked++
+      return new Response("{}", { status: 500 })
+    }
+    const plain = await makeBudget({ limits: [], fetch: failing })
+    const usual = await makeBudget({ limits: [], fetch: failing, breaker: true })
+    const strict = await makeBudget({ limits: [], fetch: failing, breaker: { tripPolicy: consecutive(1) } })
+    const asks: Array<number> = []
+    for (const budget of [plain, usual, strict]) {
+      asked = 0
+      for (let call = 0; call < 20; call++) await ask(budget.fetch)
+      asks.push(asked)
+      await budget.close()
+    }
+    expect(asks).toEqual([20, 10, 1])
+    const open = await makeBudget({
+      limits: [],
+      fetch: failing,
+      breaker: { tripPolicy: consecutive(1) },
+      onRefusal: "throw"
+    })
+    await ask(open.fetch)
+    await expect(ask(open.fetch)).rejects.toMatchObject({ reason: { _tag: "CircuitOpen" } })
+    expect((await ask(open.fetch, { model: "gpt-4o" })).status).toBe(500)
+    expect(open.snapshot()).toMatchObject({ open: 0, spent: { requests: 2 } })
+    await open.close()
   })
 
   it("prices, counts and learns as it is told", async () => {

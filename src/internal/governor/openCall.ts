@@ -3,7 +3,9 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Breaker from "../../Breaker.ts"
 import type * as Budget from "../../Budget.ts"
+import * as BudgetError from "../../BudgetError.ts"
 import * as CallFailure from "../../CallFailure.ts"
+import * as Deadline from "../../Deadline.ts"
 import type * as Dialect from "../../Dialect.ts"
 import type * as Feedback from "../../Feedback.ts"
 import type { Ending, GovernedCall, Refusal } from "../../Governor.ts"
@@ -54,11 +56,25 @@ export class OpenCall implements GovernedCall {
     call: Effect.Effect<A, E, R>,
     isFailure: (answer: A) => boolean = () => false
   ): Effect.Effect<A, E | Refusal, R> {
-    return send(call, this.#admission.circuit, (exit) =>
+    const { budget, circuit } = this.#admission
+    let isBegun = false
+    const begun = Effect.suspend(() => {
+      isBegun = true
+      return call
+    })
+    const sent = send(begun, circuit, (exit) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
         const end = Exit.isSuccess(exit) && isFailure(exit.value) ? Exit.fail(exit.value) : exit
         return Breaker.outcomeOf(end, (cause) => CallFailure.fromCause(cause, (error) => CallFailure.of(error, now)))
       })
+    )
+    // Admitted at the very instant at which it would have had to be over: the same as one that was not admitted.
+    return Effect.mapError(sent, (error) =>
+      !isBegun && error instanceof Deadline.DeadlineExceeded
+        ? BudgetError.make(
+            new BudgetError.DeadlineExceeded({ budget: budget.name, deadline: error, obstacle: undefined })
+          )
+        : error
     )
   }
 

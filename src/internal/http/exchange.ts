@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import * as CallFailure from "../../CallFailure.ts"
 import type * as Dialect from "../../Dialect.ts"
 import type { Ending, GovernedCall, Governor, Refusal } from "../../Governor.ts"
 import { eventsAnswer, jsonAnswer } from "./answer.ts"
@@ -102,7 +103,10 @@ const receive = Effect.fnUntraced(function* (
     const isEvents = response.headers.get("content-type")?.includes("text/event-stream") === true
     return watch(response, listener(isEvents ? eventsAnswer : jsonAnswer, dialect, open, settleNow))
   }
-  settleNow(open, { _tag: "Rejected" })
+  const { ending } = CallFailure.of(response, now)
+  settleNow(open, { _tag: ending })
+  // A budget further in, or a circuit, has answered in the provider's place. It has no limits of its own to tell.
+  if (ending !== "Rejected") return response
   const retryAfterMillis =
     feedback.retryAfterMillis ??
     (status === THROTTLED ? dialect.readRetryAfter(yield* errorBody(response.clone())) : undefined)
