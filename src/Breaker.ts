@@ -48,6 +48,8 @@ export type CircuitBreakerError = Circuits.CircuitBreakerError
  * @since 0.1.0
  */
 export const CircuitBreakerError = Circuits.CircuitBreakerError
+
+/**
  * What one call says of the health of what it called: see {@link outcomeOf}.
  *
  * @category models
