@@ -325,10 +325,14 @@ describe.each(adapters)("the circuit of %s", (name, make) => {
   it.effect("is not opened by what is no matter of the provider's health", () =>
     Effect.gen(function* () {
       let said: number = 400
-      const { ask, breaker } = yield* setUp(Effect.suspend(() => (said === 0 ? Effect.never : Effect.succeed(said))))
+      const { ask, asked, breaker } = yield* setUp(
+        Effect.suspend(() => (said === 0 ? Effect.never : Effect.succeed(said)))
+      )
       for (said of [400, 429, 401, 0]) {
         for (let call = 0; call < 3; call++) {
+          const before = asked()
           const asking = yield* Effect.forkChild(Effect.exit(ask))
+          yield* until(() => asked() > before)
           yield* TestClock.adjust("2 minutes")
           yield* Fiber.interrupt(asking)
         }
@@ -341,10 +345,13 @@ describe.each(adapters)("the circuit of %s", (name, make) => {
     Effect.gen(function* () {
       const gate = yield* Deferred.make<"well">()
       const { ask, asked, breaker, budget } = yield* setUp(Deferred.await(gate), [Limit.concurrency(1)])
-      const first = yield* Effect.forkChild(ask, { startImmediately: true })
-      const second = yield* Effect.forkChild(Effect.flip(ask), { startImmediately: true })
-      expect((yield* budget.snapshot).waiting).toBe(1)
+      const first = yield* Effect.forkChild(ask)
+      yield* until(() => asked() === 1)
+      const second = yield* Effect.forkChild(Effect.flip(ask))
+      yield* until(() => Effect.runSync(budget.snapshot).waiting === 1)
       yield* openCircuit(breaker)
+      // Who comes now does not get in line at all.
+      expect(CallFailure.of(yield* Effect.flip(ask))).toMatchObject({ kind: "Withheld", ending: "Unsent" })
       yield* Deferred.succeed(gate, "well")
       yield* Fiber.join(first)
       expect(CallFailure.of(yield* Fiber.join(second))).toMatchObject({ kind: "Withheld", ending: "Unsent" })

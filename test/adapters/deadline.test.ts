@@ -37,15 +37,18 @@ const estimate = 110
 const used = (budget: Budget.Budget) =>
   Effect.map(budget.snapshot, ({ spent }) => [spent.requests, spent.inputTokens + spent.outputTokens])
 
-/** What becomes of a task that has ten seconds, and how long it has taken. */
-const inTenSeconds = <A, E, R>(task: Effect.Effect<A, E, R>) =>
+/** What becomes of a task that has ten seconds, and needs them all once it is under way. */
+const inTenSeconds = <A, E, R>(task: Effect.Effect<A, E, R>, isUnderWay: () => boolean) =>
   Effect.gen(function* () {
     const fiber = yield* Effect.forkChild(Deadline.within("10 seconds", { task: "answer" })(task))
+    yield* until(isUnderWay)
     yield* TestClock.adjust(9_999)
     expect(fiber.pollUnsafe()).toBeUndefined()
     yield* TestClock.adjust(1)
     return yield* Fiber.join(fiber)
   })
+
+const isWaiting = (budget: Budget.Budget): boolean => Effect.runSync(budget.snapshot).waiting === 1
 
 const delta = (delta: string): AiResponse.TextDeltaPartEncoded => ({ type: "text-delta", id: "t", delta })
 
@@ -70,7 +73,7 @@ describe("under a deadline", () => {
           { budget, breaker }
         )
         for (let call = 1; call <= 3; call++) {
-          const error = yield* inTenSeconds(Effect.flip(client.execute(request)))
+          const error = yield* inTenSeconds(Effect.flip(client.execute(request)), () => seen.asked === call)
           expect(error).toBeInstanceOf(Deadline.DeadlineExceeded)
           expect(CallFailure.of(error)).toMatchObject(cut)
           expect(seen).toEqual({ asked: call, interrupted: call })
@@ -107,7 +110,7 @@ describe("under a deadline", () => {
         const execute = yield* Effect.map(Layer.build(BudgetedHttpClient.layer({ budget })), (context) =>
           Effect.provide(HttpClient.execute(request), context)
         ).pipe(Effect.provide(bare))
-        const both = yield* inTenSeconds(Effect.all([execute, execute], { concurrency: 2 }))
+        const both = yield* inTenSeconds(Effect.all([execute, execute], { concurrency: 2 }), () => isWaiting(budget))
         expect(
           both.map(({ headers, status }) => [status, headers["x-effect-budget"], headers["x-should-retry"]])
         ).toEqual([
@@ -122,7 +125,7 @@ describe("under a deadline", () => {
 
     it.effect("charges a budget further out as well, when the one further in cuts a request", () =>
       Effect.gen(function* () {
-        const { budget, hanging } = yield* setUp()
+        const { budget, hanging, seen } = yield* setUp()
         const outer = yield* Budget.make({ name: "outer", limits: [Limit.cap("tokens", 10_000)] })
         const inner = yield* BudgetedHttpClient.layer({ budget }).pipe(
           Layer.provide(
@@ -139,6 +142,7 @@ describe("under a deadline", () => {
         )
         const client = yield* BudgetedHttpClient.make(blind, { budget: outer })
         const fiber = yield* Effect.forkChild(client.execute(request))
+        yield* until(() => seen.asked === 1)
         yield* TestClock.adjust("10 seconds")
         expect((yield* Fiber.join(fiber)).status).toBe(504)
         expect([yield* used(budget), yield* used(outer)]).toEqual([
@@ -164,7 +168,7 @@ describe("under a deadline", () => {
       Effect.gen(function* () {
         const { breaker, budget, hanging, seen } = yield* setUp()
         const model = yield* make(hanging, Stream.empty, { budget, breaker })
-        const error = yield* inTenSeconds(Effect.flip(model.generateText({ prompt: "Hi" })))
+        const error = yield* inTenSeconds(Effect.flip(model.generateText({ prompt: "Hi" })), () => seen.asked === 1)
         expect(error.reason._tag).toBe("UnknownError")
         expect(error.message).toContain("answer has had its 10s")
         expect(Option.getOrUndefined(BudgetedLanguageModel.budgetErrorOf(error))).toBeInstanceOf(
@@ -186,6 +190,7 @@ describe("under a deadline", () => {
               ? model.generateText({ prompt: "Hi" })
               : Stream.runDrain(model.streamText({ prompt: "Hi" }))
           const asking = yield* Effect.forkChild(Deadline.within("10 seconds")(ask))
+          yield* until(() => seen.asked === 1)
           yield* TestClock.adjust("5 seconds")
           yield* Fiber.interrupt(asking)
           expect([seen, yield* used(budget)]).toEqual([{ asked: 1, interrupted: 1 }, [1, estimate]])
@@ -208,7 +213,7 @@ describe("under a deadline", () => {
           const error = yield* model.streamText({ prompt: "Hi" }).pipe(
             Stream.runForEach(() => Effect.sync(() => void parts++)),
             Effect.flip,
-            inTenSeconds
+            (task) => inTenSeconds(task, () => seen.asked === 1)
           )
           expect([AiError.isAiError(error), CallFailure.of(error)]).toMatchObject([true, cut])
           expect([parts, seen]).toEqual([2 * index, { asked: 1, interrupted: 1 }])
@@ -227,8 +232,9 @@ describe("under a deadline", () => {
       Effect.gen(function* () {
         const { budget, hanging, seen } = yield* setUp([Limit.concurrency(1)])
         const model = yield* make(hanging, Stream.empty, { budget })
-        const holding = yield* Effect.forkChild(model.generateText({ prompt: "Hi" }), { startImmediately: true })
-        const error = yield* inTenSeconds(Effect.flip(model.generateText({ prompt: "Hi" })))
+        const holding = yield* Effect.forkChild(model.generateText({ prompt: "Hi" }))
+        yield* until(() => seen.asked === 1)
+        const error = yield* inTenSeconds(Effect.flip(model.generateText({ prompt: "Hi" })), () => isWaiting(budget))
         expect(CallFailure.of(error)).toMatchObject(unsent)
         yield* Fiber.interrupt(holding)
         expect([seen.asked, yield* used(budget)]).toEqual([1, [1, estimate]])
