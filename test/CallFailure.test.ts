@@ -178,6 +178,18 @@ describe("an error", () => {
     }
   })
 
+  it("that has kept a status of its own has what came with it, too", () => {
+    const wrap = (status: number, cause: unknown) => Object.assign(new Error("failed", { cause }), { status })
+    const inner = { status: 429, headers: { "retry-after": "7" } }
+    assert.deepInclude(read(wrap(429, inner)), { kind: "Throttled", status: 429, retryAfterMillis: 7_000 })
+    assert.deepInclude(read(wrap(429, new Error("lost"))), { kind: "Throttled", retryAfterMillis: undefined })
+    assert.deepInclude(read(wrap(500, inner)), { kind: "Unavailable", status: 500, retryAfterMillis: undefined })
+    const exhausted = { status: 429, error: { code: "insufficient_quota" } }
+    assert.deepInclude(read(wrap(429, exhausted)), { kind: "Rejected", status: 429 })
+    const own = { status: 429, headers: { "x-effect-budget": "BudgetExceeded" } }
+    assert.deepInclude(read(wrap(429, own)), { kind: "Withheld", ending: "Unsent" })
+  })
+
   it("counts a date of Retry-After from now", () => {
     const now = Date.UTC(2026, 10, 23, 16, 43, 0)
     const error = { statusCode: 503, responseHeaders: { "retry-after": "Mon, 23 Nov 2026 16:43:09 GMT" } }

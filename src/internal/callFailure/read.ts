@@ -9,18 +9,29 @@ import { isUnsent } from "./unsent.ts"
 /** Reads an error: the first thing known in it and in what it wraps, from the outside in. */
 export const read = (error: unknown, now: number): CallFailure => {
   const seen = new Set<unknown>()
+  let first: CallFailure | undefined
   let layer: ReadonlyArray<unknown> = [error]
   for (let depth = 0; depth < DEPTH_MAX && layer.length > 0; depth++) {
     const objects = layer.filter((value) => Predicate.isObjectKeyword(value) && !seen.has(value))
     for (const object of objects) {
       seen.add(object)
       const failure = readOne(object, now)
-      if (failure !== undefined) return failure
+      if (failure === undefined) continue
+      if (first === undefined && (failure.status === undefined || hasHeaders(failure))) return failure
+      // A wrapper may have kept the status and lost what came with it.
+      if (first !== undefined && saysMoreThan(first, failure)) return failure
+      first ??= failure
     }
     layer = objects.flatMap((object) => wrappers.map((name) => get(object, name)))
   }
-  return failed("Unknown", "Unseen")
+  return first ?? failed("Unknown", "Unseen")
 }
+
+const hasHeaders = ({ feedback }: CallFailure): boolean =>
+  feedback.retryAfterMillis !== undefined || feedback.windows.length > 0
+
+const saysMoreThan = (first: CallFailure, { feedback, kind, status }: CallFailure): boolean =>
+  kind === "Withheld" || (status === first.status && (kind !== first.kind || feedback.retryAfterMillis !== undefined))
 
 /** A call that its own caller has given up. */
 export const cancelled: CallFailure = {

@@ -9,8 +9,8 @@ import * as Usage from "../../Usage.ts"
 import { hear, hearAnswer } from "../governor/hear.ts"
 import { type Circuit, send } from "../governor/send.ts"
 
-/** How a guard makes calls. */
-export interface Manner {
+/** By what a guard makes calls. */
+export interface Means {
   readonly circuit: Circuit
   readonly timeout: Duration.Duration | undefined
   readonly readFailure: (cause: Cause.Cause<unknown>) => CallFailure
@@ -22,17 +22,17 @@ export type Cut = Breaker.CircuitBreakerError | DeadlineExceeded | Cause.Timeout
 /** One attempt at a call. */
 export class Attempt {
   readonly budget: Budget.Budget
-  readonly #manner: Manner
+  readonly #means: Means
   #isSent = false
 
-  constructor(manner: Manner, budget: Budget.Budget) {
-    this.#manner = manner
+  constructor(means: Means, budget: Budget.Budget) {
+    this.#means = means
     this.budget = budget
   }
 
   /** Makes the call, if the circuit lets it, for as long as it may take. Runs while the reservation is open. */
   send<A, E, R>(call: Effect.Effect<A, E, R>): Effect.Effect<A, E | Cut, R> {
-    const { circuit, readFailure, timeout } = this.#manner
+    const { circuit, readFailure, timeout } = this.#means
     const sent = Effect.suspend(() => {
       this.#isSent = true
       return call
@@ -47,7 +47,7 @@ export class Attempt {
   /** What the attempt costs when it fails and nothing was recorded. */
   owed(cause: Cause.Cause<unknown>, estimate: Usage.Usage): Budget.Owed | Usage.Usage {
     if (!this.#isSent) return "release"
-    switch (this.#manner.readFailure(cause).ending) {
+    switch (this.#means.readFailure(cause).ending) {
       case "Unsent":
         return "release"
       case "Rejected":

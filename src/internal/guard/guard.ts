@@ -11,12 +11,12 @@ import * as Deadline from "../../Deadline.ts"
 import type { Guard, Options, Refusal } from "../../Guard.ts"
 import type { Reservation } from "../../Reservation.ts"
 import * as Usage from "../../Usage.ts"
-import { Attempt, type Manner } from "./attempt.ts"
+import { Attempt, type Means } from "./attempt.ts"
 import { retrying, untilClosed } from "./retry.ts"
 
 /** A guard of the budget that each call has. */
 export class GuardImpl implements Guard {
-  readonly #manner: Manner
+  readonly #means: Means
   readonly #budget: Effect.Effect<Budget.Budget>
   readonly #retries: number
   readonly #whenOpen: "fail" | "wait"
@@ -32,7 +32,7 @@ export class GuardImpl implements Guard {
     if (!Usage.isAmount(retries)) {
       throw new RangeError(`Guard.make: retries must be a whole number of zero or more, got ${String(retries)}`)
     }
-    this.#manner = {
+    this.#means = {
       circuit: { breaker, key },
       timeout: timeout === undefined ? undefined : Duration.fromInputUnsafe(timeout),
       readFailure: (cause) =>
@@ -77,8 +77,8 @@ export class GuardImpl implements Guard {
   #guard<A, E, R>(
     make: (attempt: Attempt) => Effect.Effect<A, E, R>
   ): Effect.Effect<A, E | Breaker.CircuitBreakerError | Deadline.DeadlineExceeded, R> {
-    const { circuit, readFailure } = this.#manner
-    const attempt = Effect.flatMap(this.#budget, (budget) => make(new Attempt(this.#manner, budget)))
+    const { circuit, readFailure } = this.#means
+    const attempt = Effect.flatMap(this.#budget, (budget) => make(new Attempt(this.#means, budget)))
     // What is over, or open, refuses before anything is reserved.
     const guarded = Deadline.check.pipe(
       Effect.andThen(Breaker.check(circuit.breaker, circuit.key)),
