@@ -5,10 +5,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Budget from "./Budget.ts"
 import * as BudgetError from "./BudgetError.ts"
-import { keep } from "./internal/budget.ts"
+import { keep, spendAtOnce } from "./internal/budget.ts"
 import * as Limit from "./Limit.ts"
 import * as Usage from "./Usage.ts"
 
@@ -169,7 +169,21 @@ interface Surroundings {
   readonly tools: Place
 }
 
-const makeAt = Effect.fnUntraced(function* (
+/** Makes an agent as a whole or not at all: of one that fails halfway, nothing stays set aside. */
+const makeAt = (
+  bounds: Bounds,
+  surroundings: Surroundings
+): Effect.Effect<Agent, BudgetError.BudgetError, Scope.Scope> =>
+  Effect.flatMap(Effect.scope, (around) =>
+    Effect.flatMap(Scope.fork(around), (scope) =>
+      makeIn(bounds, surroundings).pipe(
+        Scope.provide(scope),
+        Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : Scope.close(scope, exit)))
+      )
+    )
+  )
+
+const makeIn = Effect.fnUntraced(function* (
   bounds: Bounds,
   { run, tools }: Surroundings
 ): Effect.fn.Return<Agent, BudgetError.BudgetError, Scope.Scope> {
@@ -181,23 +195,18 @@ const makeAt = Effect.fnUntraced(function* (
 
   const budget = yield* budgetAt(run, name, limits)
   const toolBudget = yield* budgetAt(tools, name, toolLimits)
-  let kept = Usage.zero
-  let giveBack: Effect.Effect<void> = Effect.void
-  if (lastAnswer !== undefined) {
-    kept = lastAnswer
-    giveBack = Effect.andThen(
-      yield* Effect.acquireRelease(keep(budget, lastAnswer), (giveBack) => giveBack),
-      Effect.sync(() => (kept = Usage.zero))
-    )
-  }
+  const room =
+    lastAnswer === undefined
+      ? undefined
+      : yield* Effect.acquireRelease(keep(budget, lastAnswer), ({ giveBack }) => giveBack)
 
   const isUsedUp = ({ reason }: BudgetError.BudgetError, changed: ReadonlyArray<Limit.Limit>): boolean => {
     if (reason._tag !== "BudgetExceeded" && reason._tag !== "RequestTooLarge") return false
     const { limit, requested } = reason
     if (limit._tag !== "Cap" || ![...limits, ...toolLimits, ...changed].includes(limit)) return false
     if (reason._tag === "RequestTooLarge") return true
-    const keptThere = toolLimits.includes(limit) ? 0 : limit.meter.measure(kept)
-    return reason.used + keptThere + requested > limit.max
+    // Also when the room has been given back meanwhile, for a loop beside this one.
+    return reason.used + (room?.amountOf(limit) ?? 0) + requested > limit.max
   }
 
   const orLastAnswer =
@@ -208,7 +217,7 @@ const makeAt = Effect.fnUntraced(function* (
           Effect.flatMap(ownLimits(budget, toolBudget), (changed): Effect.Effect<B, E | E2, R2> => {
             if (!(error instanceof BudgetError.BudgetError && isUsedUp(error, changed))) return Effect.fail(error)
             return Effect.andThen(
-              giveBack,
+              room?.giveBack ?? Effect.void,
               Effect.suspend(() => last(error))
             )
           })
@@ -220,7 +229,7 @@ const makeAt = Effect.fnUntraced(function* (
     budget,
     tools: toolBudget,
     step: budget.spend.bind(budget),
-    tool: (self) => Effect.andThen(toolBudget.spend(oneToolCall)(Effect.void), self),
+    tool: (self) => Effect.andThen(spendAtOnce(toolBudget, oneToolCall), self),
     orLastAnswer,
     subagent: (options) => {
       switch (options.mode) {
@@ -240,7 +249,7 @@ const makeAt = Effect.fnUntraced(function* (
 
 const copyOf = (limit: Limit.Limit): Limit.Limit => ({ ...limit })
 
-const oneToolCall: Budget.SpendOptions = { estimate: Usage.make({}), maxWait: 0 }
+const oneToolCall = Usage.make({})
 
 const around = (place: Place): Place => ("from" in place ? { within: [place.from] } : place)
 
@@ -261,9 +270,12 @@ const refuseMisfit = (agent: string, limits: ReadonlyArray<Limit.Limit>, lastAns
   const problem = Usage.problem(lastAnswer)
   if (problem !== undefined) throw new RangeError(`Agent "${agent}": lastAnswer makes no sense: ${problem}`)
   for (const { _tag, max, meter, name } of limits) {
-    if (_tag === "Cap" && meter.measure(lastAnswer) > max) {
-      throw new RangeError(`Agent "${agent}": lastAnswer does not fit into ${name}`)
+    if (_tag !== "Cap") continue
+    const amount = meter.measure(lastAnswer)
+    if (!Usage.isAmount(amount)) {
+      throw new RangeError(`Agent "${agent}": lastAnswer makes no sense: ${name} measures ${String(amount)}`)
     }
+    if (amount > max) throw new RangeError(`Agent "${agent}": lastAnswer does not fit into ${name}`)
   }
 }
 

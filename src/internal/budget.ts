@@ -11,7 +11,7 @@ import type * as Limit from "../Limit.ts"
 import * as Meter from "../Meter.ts"
 import type { Reservation } from "../Reservation.ts"
 import * as Usage from "../Usage.ts"
-import { Admission, type Kept } from "./admission/admission.ts"
+import { Admission } from "./admission/admission.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
 import { BudgetNode, type Conduct } from "./admission/node.ts"
 import { isCarvedTwice, SliceNode } from "./admission/slice.ts"
@@ -19,7 +19,7 @@ import { enter, exitUnentered, type Manner } from "./enter.ts"
 import { events, isHeard, tell } from "./events.ts"
 import { Ledger } from "./ledger.ts"
 import { fullness } from "./limit/fullness.ts"
-import { commitResult, OpenReservation, settleAtEnd } from "./settlement.ts"
+import { commit, commitResult, OpenReservation, settleAtEnd } from "./settlement.ts"
 
 /** A budget over a ledger: the shell of effects around the admission. */
 class BudgetImpl implements Budget.Budget {
@@ -249,15 +249,36 @@ const makeSlice = (admission: Admission, options: SliceOptions): SliceNode => {
   )
 }
 
-/** Keeps room for a usage in a budget's own caps until the effect that it returns is run. Nobody waits for that room. */
-export const keep = (budget: Budget.Budget, usage: Usage.Usage): Effect.Effect<Effect.Effect<void>> =>
+/** Room that is kept in a budget's own caps. */
+export interface KeptRoom {
+  readonly giveBack: Effect.Effect<void>
+  /** How much of a limit it is, or was before it was given back. */
+  readonly amountOf: (limit: Limit.Limit) => number
+}
+
+/** Keeps room for a usage in a budget's own caps until it is given back. Nobody waits for that room. */
+export const keep = (budget: Budget.Budget, usage: Usage.Usage): Effect.Effect<KeptRoom> =>
   Effect.sync(() => {
     const { admission, node } = implementationOf(budget.name, budget)
-    let kept: ReadonlyArray<Kept> | undefined = admission.keep(node, usage)
-    return Effect.sync(() => {
-      if (kept !== undefined) admission.giveBack(node, kept)
-      kept = undefined
-    })
+    const kept = admission.keep(node, usage)
+    let isKept = true
+    return {
+      giveBack: Effect.sync(() => {
+        if (isKept) admission.giveBack(node, kept)
+        isKept = false
+      }),
+      amountOf: (limit) => kept.find(({ state }) => state.limit === limit)?.amount ?? 0
+    }
+  })
+
+/**
+ * Spends a usage at once or not at all, without being open in between: nobody is refused for what may yet come back.
+ */
+export const spendAtOnce = (budget: Budget.Budget, usage: Usage.Usage): Effect.Effect<void, BudgetError.BudgetError> =>
+  Effect.suspend(() => {
+    const { admission, node } = implementationOf(budget.name, budget)
+    const hold = admission.ask(node, usage, undefined, patient.priority)
+    return enter(admission, hold, { ...patient, maxWaitMillis: 0 }, () => commit(admission, hold, usage))
   })
 
 /** Gives a node that was left other limits, another weight and another conduct. */

@@ -20,11 +20,6 @@ export class CarvingState extends CapState {
     this.#held = limit.max
   }
 
-  override take(amount: number): void {
-    super.take(amount)
-    this.#passOn(0)
-  }
-
   override settle(estimate: number, actual: number): number {
     super.settle(estimate, actual)
     this.#passOn(actual)
@@ -50,14 +45,14 @@ export class CarvingState extends CapState {
     }
   }
 
-  /** Lets the caps know what was spent, and hold what the slice may still need. */
+  /**
+   * Lets the caps know what was spent, and hold what the slice may still need. That only ever becomes less: what is
+   * taken has room in what was set aside, or else in the caps of whoever asks after the end.
+   */
   #passOn(spent: number): void {
     const owed = this.#isOpen ? Math.max(this.limit.max - this.committed, this.reserved) : this.reserved
     const back = this.#held - owed
     this.#held = owed
-    for (const cap of this.caps) {
-      if (back < 0) cap.take(-back)
-      if (back > 0 || spent > 0) cap.settle(Math.max(0, back), spent)
-    }
+    if (back > 0 || spent > 0) for (const cap of this.caps) cap.settle(back, spent)
   }
 }
