@@ -46,6 +46,9 @@ export interface Agent {
    * steps and tool calls included. Windows, pauses, deadlines and the caps of other budgets are something else, and so
    * is what other calls of the run have only reserved. A refusal of `last` itself is not caught again.
    *
+   * When calls have used more than their estimates, there may be less left than was set aside. Then `last` is refused
+   * like any call that does not fit: it does not wait.
+   *
    * Whatever else the run does at that moment, as in a fiber of its own, competes with `last` for the room.
    */
   readonly orLastAnswer: <B, E2, R2>(
@@ -72,7 +75,7 @@ export interface Bounds {
   readonly toolCalls?: number | undefined
   /**
    * What is set aside for one last answer, in all caps of the agent itself. Of the steps, it is one. The loop does not
-   * wait for it: it is refused when nothing else is left.
+   * wait for it: it is refused when nothing else is left. A cap that `updateLimits` adds has nothing set aside in it.
    */
   readonly lastAnswer?: Usage.Usage | undefined
 }
@@ -106,7 +109,9 @@ export type Options = Bounds &
 export interface SubagentOptions extends Bounds {
   /**
    * - `"share"`: within the other one's run, perhaps with bounds of its own in addition.
-   * - `"slice"`: carved out of the other one's run; what it does not use goes back. It needs a cap, or `steps`.
+   * - `"slice"`: carved out of the other one's run; what it does not use goes back when its scope closes. Give it a scope
+   *   of its own: as long as it is open, calls of the other one that need that room wait for it, also those that the same
+   *   fiber makes. It needs a cap, or `steps`.
    * - `"isolate"`: beside the other one, within what that is within. The other one's run does not pay.
    *
    * Model calls and tool calls of the first two count in the other one's `steps` and `toolCalls`, too.

@@ -198,6 +198,44 @@ describe("one last answer", () => {
     })
   )
 
+  it.effect("has room in what was carved out, also when the limits of the run are raised above that", () =>
+    Effect.gen(function* () {
+      const key = yield* Budget.make({ name: "key", limits: [Limit.cap("tokens", 1_000)] })
+      const agent = yield* Agent.make({
+        name: "run",
+        from: key,
+        limits: [Limit.cap("tokens", 350)],
+        lastAnswer: estimate
+      })
+      yield* agent.budget.updateLimits([Limit.cap("tokens", 700)])
+      assert.strictEqual(yield* loop(agent).pipe(last(agent)), "the end, after cap(tokens)")
+      assert.strictEqual((yield* limitNamed(key, "cap(tokens)"))?.used, 350)
+      yield* expectAtRest(agent.budget)
+    })
+  )
+
+  it.effect("keeps its room in the key after an overrun, until it is given back", () =>
+    Effect.gen(function* () {
+      const key = yield* Budget.make({ name: "key", limits: [Limit.cap("tokens", 1_000)] })
+      const agent = yield* Agent.make({
+        name: "run",
+        from: key,
+        limits: [Limit.cap("tokens", 350)],
+        lastAnswer: estimate
+      })
+      yield* agent.budget.charge(Usage.make({ inputTokens: 600 }))
+      assert.strictEqual((yield* limitNamed(key, "cap(tokens)"))?.used, 700)
+      const waiting = yield* Effect.forkChild(key.spend({ estimate: Usage.make({ inputTokens: 350 }) })(Effect.void), {
+        startImmediately: true
+      })
+      assert.strictEqual((yield* key.snapshot).waiting, 1)
+      assert.strictEqual(yield* refusal(loop(agent).pipe(last(agent))), "run: cap(tokens)")
+      yield* Fiber.join(waiting)
+      assert.strictEqual((yield* limitNamed(key, "cap(tokens)"))?.used, 950)
+      yield* expectAtRest(key)
+    })
+  )
+
   it.effect("is given to each of two loops that were refused while its room was kept", () =>
     Effect.gen(function* () {
       const agent = yield* Agent.make({ name: "run", limits: [Limit.cap("tokens", 250)], lastAnswer: estimate })

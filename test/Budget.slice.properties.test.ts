@@ -14,7 +14,7 @@ import { forEachSeed, type Random } from "./support/random.ts"
 interface Account {
   readonly name: string
   readonly parent: Account | undefined
-  readonly max: number
+  max: number
   readonly isSlice: boolean
   readonly scope: Scope.Closeable
   status: "asking" | "open" | "closed"
@@ -72,7 +72,7 @@ class NaiveLedger {
 }
 
 const tokens = (inputTokens: number) => Usage.make({ inputTokens })
-const counts = { slices: 0, calls: 0, waited: 0, closedWithOpenCalls: 0 }
+const counts = { slices: 0, calls: 0, waited: 0, closedWithOpenCalls: 0, changed: 0 }
 
 const program = Effect.fnUntraced(function* (random: Random) {
   const ledger = new NaiveLedger()
@@ -176,6 +176,22 @@ const program = Effect.fnUntraced(function* (random: Random) {
     yield* Scope.close(account.scope, Exit.void)
   })
 
+  /** What was used without asking is like a call that has ended. */
+  const charge = (account: Account, budget: Budget.Budget) => {
+    const amount = random.int(0, 60)
+    random.note("charge", account.name, amount)
+    const ending = Deferred.makeUnsafe<Ending>()
+    ledger.calls.push({ account, ending, amount, status: "settled" })
+    return budget.charge(tokens(amount))
+  }
+
+  const changeLimit = (account: Account, budget: Budget.Budget) => {
+    account.max = random.int(0, 200)
+    random.note("change", account.name, "to", account.max)
+    counts.changed++
+    return budget.updateLimits([Limit.cap("tokens", account.max)])
+  }
+
   /** Compares everything that the library says with what adds up. */
   const check = Effect.fnUntraced(function* (openBefore: ReadonlySet<Account | Call>) {
     for (const account of ledger.accounts) {
@@ -209,7 +225,7 @@ const program = Effect.fnUntraced(function* (random: Random) {
   for (let step = 0; step < steps; step++) {
     const openBefore = new Set([...openCalls(), ...ledger.accounts.filter(({ status }) => status === "open")])
     const account = random.pick(usable())
-    switch (random.weighted({ slice: 3, budget: 1, call: 8, end: 5, interrupt: 1, close: 2 })) {
+    switch (random.weighted({ slice: 3, budget: 1, call: 8, end: 5, interrupt: 1, close: 2, charge: 1, change: 1 })) {
       case "slice":
         yield* makeAccount(account, true)
         break
@@ -218,6 +234,12 @@ const program = Effect.fnUntraced(function* (random: Random) {
         break
       case "call":
         yield* call(account, account.budget!)
+        break
+      case "charge":
+        yield* charge(account, account.budget!)
+        break
+      case "change":
+        if (!account.isSlice) yield* changeLimit(account, account.budget!)
         break
       case "end":
         if (openCalls().length > 0) yield* end(random.pick(openCalls()))
@@ -254,8 +276,8 @@ describe("random programs of slices", () => {
     forEachSeed({ name: "slices", runs: 1_000 }, (random) => Effect.runPromise(program(random))))
 
   it("have really waited, and closed slices with calls open", () => {
-    expect(Math.min(counts.slices, counts.calls, counts.waited, counts.closedWithOpenCalls)).toBeGreaterThan(
-      process.env["SEED"] === undefined ? 100 : -1
-    )
+    expect(
+      Math.min(counts.slices, counts.calls, counts.waited, counts.closedWithOpenCalls, counts.changed)
+    ).toBeGreaterThan(process.env["SEED"] === undefined ? 100 : -1)
   })
 })

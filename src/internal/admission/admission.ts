@@ -209,12 +209,12 @@ export class Admission {
     this.#edition++
     this.#rebuild(node, now)
     this.#afterSettlement(before)
-    this.#run(now)
   }
 
-  /** Reserves a usage in a budget's own caps, for which nobody waits, and which is known to fit. */
+  /** Reserves a usage in a budget's own caps, and in what it has carved, for which nobody waits. It is known to fit. */
   keep(node: BudgetNode, usage: Usage.Usage): ReadonlyArray<Kept> {
-    const kept = node.gates.flatMap(({ meter, state }) =>
+    const own = this.path(node).gates.filter((gate) => gate.node === node)
+    const kept = own.flatMap(({ meter, state }) =>
       state instanceof CapState ? [{ state, amount: meter.measure(usage) }] : []
     )
     for (const { amount, state } of kept) state.keep(amount)

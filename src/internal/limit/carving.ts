@@ -31,6 +31,11 @@ export class CarvingState extends CapState {
     this.#passOn(amount)
   }
 
+  override giveBack(amount: number): void {
+    super.giveBack(amount)
+    this.#passOn(0)
+  }
+
   /** Gives back what nobody uses any more. */
   close(): void {
     this.#isOpen = false

@@ -33,6 +33,19 @@ describe("cap", () => {
     expect(cap.readyAt(7, 1e12)).toBe(NEVER)
   })
 
+  it("lets nobody wait for what is kept, and gives it back", () => {
+    const cap = new CapState(capOf(10))
+    cap.keep(4)
+    cap.take(3)
+    expect(cap.readyAt(6, 0)).toBe(AFTER_SETTLEMENT)
+    expect(cap.readyAt(7, 0)).toBe(NEVER)
+    const copy = cap.clone()
+    expect(copy.readyAt(7, 0)).toBe(NEVER)
+    cap.giveBack(4)
+    expect(cap.readyAt(7, 0)).toBe(0)
+    expect(copy.readyAt(7, 0)).toBe(NEVER)
+  })
+
   it("answers as the model does after every step of random histories", () =>
     forEachSeed({ name: "cap", runs: 3_000 }, (random) => {
       const scale = random.pick([1, 1, 1e12])
