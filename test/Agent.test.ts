@@ -214,6 +214,19 @@ describe("one last answer", () => {
     })
   )
 
+  it.effect("competes for its room with a step of the run that is in line for more than is left", () =>
+    Effect.gen(function* () {
+      const agent = yield* Agent.make({ name: "run", limits: [Limit.cap("tokens", 350)], lastAnswer: estimate })
+      yield* agent.budget.reserve(Usage.make({ inputTokens: 150 }))
+      const waiting = yield* Effect.forkChild(agent.step({ estimate: Usage.make({ inputTokens: 150 }) })(Effect.void), {
+        startImmediately: true
+      })
+      assert.strictEqual((yield* agent.budget.snapshot).waiting, 1)
+      const large = Effect.void.pipe(agent.step({ estimate: Usage.make({ inputTokens: 351 }) }))
+      yield* large.pipe(agent.orLastAnswer(() => Fiber.join(waiting)))
+    })
+  )
+
   it.effect("keeps its room in the key after an overrun, until it is given back", () =>
     Effect.gen(function* () {
       const key = yield* Budget.make({ name: "key", limits: [Limit.cap("tokens", 1_000)] })
