@@ -311,6 +311,27 @@ describe("an overrun of a slice", () => {
   )
 })
 
+describe("what a slice uses", () => {
+  it.effect("fails at once who waits for more than it leaves, also behind others", () =>
+    Effect.gen(function* () {
+      const run = yield* makeRun()
+      const [slice, end] = yield* sliceOf(run, [cap(60)])
+      const first = yield* start(spending(run, 45))
+      const behind = yield* start(reasonOf(spending(run, 90)))
+      const large = yield* start(
+        reasonOf(Budget.slice({ name: "large", from: run, limits: [cap(85)], maxWait: "1 hour" }))
+      )
+      yield* spending(slice, 20)
+      expect(yield* Fiber.join(behind)).toMatchObject({ _tag: "BudgetExceeded", budget: "run", used: 20 })
+      expect(yield* Fiber.join(large)).toMatchObject({ _tag: "BudgetExceeded", budget: "run", requested: 85 })
+      expect(first.pollUnsafe()).toBeUndefined()
+      yield* end
+      yield* Fiber.join(first)
+      expect(yield* counted(run)).toEqual([[65, 0]])
+    })
+  )
+})
+
 describe("limits that change around a slice", () => {
   it.effect("leave what it holds in a cap that is taken away and comes back", () =>
     Effect.gen(function* () {

@@ -424,6 +424,13 @@ describe("Budget.slice", () => {
       expect(yield* messageOf(Budget.slice({ name: "slice", from: run, limits: [cap(1)], weight: 0 }))).toBe(
         'RangeError: Budget "slice": weight must be a positive number, got 0'
       )
+      expect(yield* messageOf(Budget.slice({ name: "slice", from: run, limits: [cap(1)], shadow: true }))).toBe(
+        'RangeError: Budget "slice": a slice cannot be a shadow: others rely on its caps'
+      )
+      const elsewhere = Effect.provide(Budget.slice({ name: "slice", from: run, limits: [cap(1)] }), TestClock.layer())
+      expect(yield* messageOf(elsewhere)).toBe(
+        'RangeError: Budget "slice": it and the budget it is carved out of must be made under the same Clock'
+      )
       const a = yield* Budget.slice({ name: "a", from: run, limits: [cap(10)] })
       const b = yield* Budget.slice({ name: "b", from: run, limits: [cap(10)] })
       expect(yield* messageOf(Budget.make({ name: "both", limits: [], within: [a, b] }))).toBe(
