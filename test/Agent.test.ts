@@ -403,6 +403,21 @@ describe("a subagent", () => {
     })
   )
 
+  it.effect("that has tool calls for itself keeps the run from them, which does not wait for what may come back", () =>
+    Effect.gen(function* () {
+      const agent = yield* Agent.make({ name: "run", limits: [Limit.cap("tokens", 500)], toolCalls: 2 })
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* agent.subagent({ name: "part", mode: "slice", limits: [Limit.cap("tokens", 300)], toolCalls: 2 })
+          const calling = yield* Effect.forkChild(refusal(agent.tool(Effect.void)), { startImmediately: true })
+          assert.strictEqual((yield* agent.tools.snapshot).waiting, 0)
+          assert.strictEqual(yield* Fiber.join(calling), "run: toolCalls")
+        })
+      )
+      yield* agent.tool(Effect.void)
+    })
+  )
+
   it.effect("that is isolated beside a slice spends within what that was carved out of", () =>
     Effect.gen(function* () {
       const key = yield* Budget.make({ name: "key", limits: [Limit.cap("tokens", 1_000)] })
