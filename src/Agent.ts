@@ -49,6 +49,9 @@ export interface Agent {
    * When calls have used more than their estimates, there may be less left than was set aside. Then `last` is refused
    * like any call that does not fit: it does not wait.
    *
+   * Errors of other types are not looked into. Where a client puts refusals into its own, take them out before: for
+   * `BudgetedLanguageModel`, that is what `budgetErrorOf` is for.
+   *
    * Whatever else the run does at that moment, as in a fiber of its own, competes with `last` for the room.
    */
   readonly orLastAnswer: <B, E2, R2>(

@@ -503,21 +503,23 @@ describe("a slice of a budget", () => {
 
   it.effect("tells the thresholds that it reaches when it is made, and those that it overruns", () =>
     Effect.gen(function* () {
-      const run = yield* Budget.make({ name: "run", limits: [cap(100)], thresholds: [0.5, 0.9] })
-      const heard = yield* listenTo(run)
-      const told = Effect.map(heard, (events) =>
-        events.flatMap((event) =>
-          event._tag === "ThresholdReached" ? [[event.budget, event.threshold, event.used]] : []
+      for (const thresholds of [[0.5], []]) {
+        const run = yield* Budget.make({ name: "run", limits: [cap(100)], thresholds: [0.5, 0.9] })
+        const heard = yield* listenTo(run)
+        const told = Effect.map(heard, (events) =>
+          events.flatMap((event) =>
+            event._tag === "ThresholdReached" ? [[event.budget, event.threshold, event.used]] : []
+          )
         )
-      )
-      const [slice] = yield* sliceOf(run, [cap(60)], { thresholds: [0.5] })
-      expect(yield* told).toEqual([["run", 0.5, 60]])
-      yield* spending(slice, 30)
-      expect(yield* told).toEqual([["slice", 0.5, 30]])
-      yield* spending(slice, 30, 65)
-      expect(yield* told).toEqual([["run", 0.9, 95]])
-      yield* slice.charge(tokens(1))
-      expect(yield* told).toEqual([])
+        const [slice] = yield* sliceOf(run, [cap(60)], { thresholds })
+        expect(yield* told).toEqual([["run", 0.5, 60]])
+        yield* spending(slice, 30)
+        expect(yield* told).toEqual(thresholds.map((threshold) => ["slice", threshold, 30]))
+        yield* spending(slice, 30, 55)
+        expect(yield* told).toEqual([])
+        yield* slice.charge(tokens(5))
+        expect(yield* told).toEqual([["run", 0.9, 90]])
+      }
     })
   )
 
