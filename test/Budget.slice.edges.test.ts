@@ -44,6 +44,28 @@ const sliceOf = Effect.fnUntraced(function* (
 })
 
 describe("a slice in line", () => {
+  it.effect("is there only when it was allowed to wait, and says so when that was in vain", () =>
+    Effect.gen(function* () {
+      const run = yield* makeRun()
+      const heard = yield* listenTo(run)
+      yield* run.reserve(tokens(60))
+      const asking = (maxWait?: number) =>
+        start(Effect.exit(Budget.slice({ name: "slice", from: run, limits: [cap(60)], maxWait })))
+      const impatient = yield* asking()
+      expect((yield* run.snapshot).waiting).toBe(0)
+      expect(Exit.isFailure(yield* Fiber.join(impatient))).toBe(true)
+      const patient = yield* asking(100)
+      expect((yield* run.snapshot).waiting).toBe(1)
+      expect((yield* heard).map(({ _tag, budget }) => [_tag, budget])).toEqual([
+        ["Admitted", "run"],
+        ["Refused", "slice"]
+      ])
+      yield* TestClock.adjust(100)
+      expect(Exit.isFailure(yield* Fiber.join(patient))).toBe(true)
+      expect((yield* heard).map(({ _tag, budget }) => [_tag, budget])).toEqual([["Refused", "slice"]])
+    })
+  )
+
   it.effect("is served after who came before it and before who came after it", () =>
     Effect.gen(function* () {
       const run = yield* makeRun()
