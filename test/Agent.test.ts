@@ -139,6 +139,21 @@ describe("one last answer", () => {
     })
   )
 
+  it.effect("does not begin for a limit that only looks like one of the run's own, or is no cap", () =>
+    Effect.gen(function* () {
+      const shared = Limit.cap("tokens", 250)
+      const key = yield* Budget.make({ name: "key", limits: [shared] })
+      yield* key.charge(Usage.make({ inputTokens: 151 }))
+      const agent = yield* Agent.make({ name: "run", within: [key], limits: [shared], lastAnswer: estimate })
+      const never = agent.orLastAnswer(() => Effect.die("begun"))
+      assert.strictEqual(yield* refusal(loop(agent).pipe(never)), "key: cap(tokens)")
+      yield* agent.budget.updateLimits([Limit.slidingWindow("tokens", 150, "1 minute")])
+      const large = Effect.void.pipe(agent.step({ estimate: Usage.make({ inputTokens: 151, requests: 1 }) }))
+      yield* key.updateLimits([])
+      assert.include(yield* refusal(large.pipe(never)), "run: slidingWindow")
+    })
+  )
+
   it.effect("is not given twice", () =>
     Effect.gen(function* () {
       const agent = yield* Agent.make({ name: "run", steps: 1, lastAnswer: estimate })
@@ -326,6 +341,8 @@ describe("a subagent", () => {
     Effect.gen(function* () {
       const agent = yield* Agent.make({ name: "run", steps: 3, toolCalls: 2 })
       const part = yield* agent.subagent({ name: "part", mode: "share", steps: 2 })
+      // It sets nothing aside.
+      yield* expectAtRest(agent.budget, agent.tools)
       assert.strictEqual(yield* refusal(loop(part)), "part: steps")
       assert.strictEqual(yield* refusal(loop(agent)), "run: steps")
       yield* part.tool(Effect.void)
@@ -422,7 +439,11 @@ describe("a subagent", () => {
     Effect.gen(function* () {
       const key = yield* Budget.make({ name: "key", limits: [Limit.cap("tokens", 1_000)] })
       const agent = yield* Agent.make({ name: "run", from: key, limits: [Limit.cap("tokens", 600)] })
-      const part = yield* agent.subagent({ name: "part", mode: "isolate", steps: 4 })
+      const part = yield* agent.subagent({
+        name: "part",
+        mode: "isolate",
+        limits: [Limit.cap("tokens", 200)]
+      })
       yield* Effect.void.pipe(part.step({ estimate }))
       const { reserved, used } = (yield* limitNamed(key, "cap(tokens)"))!
       assert.deepStrictEqual([used, reserved], [700, 600])
