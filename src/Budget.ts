@@ -473,8 +473,8 @@ export const make: (
  * - `updateLimits` changes nothing of what was set aside. A slice with a larger maximum than that still gets no more.
  *   A cap that `from` gets meanwhile holds nothing for the slice, whose calls pass it one by one.
  *
- * It dies with a `RangeError` as {@link make} does, or when there is no cap. A budget cannot be within two slices of the
- * same budget.
+ * It dies with a `RangeError` as {@link make} does, when there is no cap, or with `shadow`. A budget cannot be within two
+ * slices of the same budget.
  *
  * **Example**
  *
