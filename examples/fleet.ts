@@ -65,6 +65,7 @@ const fleet = Command.make(
       const broken = [
         ...(throttled(within) > 0 ? [`the provider answered ${throttled(within)} calls with 429`] : []),
         ...(count(within, "Failed") > 0 ? [`${count(within, "Failed")} documents were lost to the outage`] : []),
+        ...(within.sentWhileOpen > 0 ? [`${within.sentWhileOpen} calls were sent while the circuit was open`] : []),
         ...(within.key.open > 0 ? [`${within.key.open} reservations are open`] : [])
       ]
       if (broken.length > 0)

@@ -58,6 +58,15 @@ export const CircuitBreakerError = Circuits.CircuitBreakerError
 export type Outcome = Circuits.Outcome
 
 /**
+ * When an open circuit may be closed again, from now.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const retryAfterOf = ({ reason }: CircuitBreakerError): Duration.Duration | undefined =>
+  reason._tag === "CircuitOpen" ? reason.retryAfter : undefined
+
+/**
  * When a circuit opens, and for how long.
  *
  * @category models

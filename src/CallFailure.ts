@@ -32,7 +32,7 @@ export interface CallFailure {
    * (`Rejected`), or was sent and nothing of the answer can be read (`Unseen`).
    */
   readonly ending: "Unsent" | "Rejected" | "Unseen"
-  /** The status of HTTP, if there was an answer. */
+  /** The status of HTTP, if there was an answer, or what stands for one: 429 for an error that says the same. */
   readonly status: number | undefined
   /** What the provider says of its limits, as far as the error has its headers. */
   readonly feedback: Feedback.Feedback

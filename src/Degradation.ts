@@ -9,7 +9,7 @@
  */
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { CircuitBreakerError } from "./Breaker.ts"
+import { CircuitBreakerError, retryAfterOf } from "./Breaker.ts"
 import * as Budget from "./Budget.ts"
 import { BudgetError } from "./BudgetError.ts"
 import { DeadlineExceeded } from "./Deadline.ts"
@@ -129,10 +129,8 @@ const refusedBy = (refusal: Refusal): Refused => {
   switch (refusal._tag) {
     case "BudgetError":
       return { reason: refusal.reason, retryAfter: refusal.retryAfter }
-    case "CircuitBreakerError": {
-      const { reason } = refusal
-      return { reason, retryAfter: reason._tag === "CircuitOpen" ? reason.retryAfter : undefined }
-    }
+    case "CircuitBreakerError":
+      return { reason: refusal.reason, retryAfter: retryAfterOf(refusal) }
     case "DeadlineExceeded":
       return { reason: refusal, retryAfter: undefined }
   }

@@ -190,6 +190,17 @@ describe("an error", () => {
     assert.deepInclude(read(wrap(429, own)), { kind: "Withheld", ending: "Unsent" })
   })
 
+  it.effect("of this side is that also where a client takes it for a lost connection", () =>
+    Effect.gen(function* () {
+      const budget = yield* Budget.make({ name: "run", limits: [Limit.cap("tokens", 1)] })
+      const fetch = yield* BudgetedFetch.make({ budget, onRefusal: "throw", fetch: () => assert.fail("sent") })
+      for (const client of ["openai", "anthropic", "ai"]) {
+        const error = yield* errorOf(() => clients[client]!((input, init) => fetch(String(input), init)))
+        assert.deepInclude(read(error), { kind: "Withheld", ending: "Unsent" }, client)
+      }
+    })
+  )
+
   it("counts a date of Retry-After from now", () => {
     const now = Date.UTC(2026, 10, 23, 16, 43, 0)
     const error = { statusCode: 503, responseHeaders: { "retry-after": "Mon, 23 Nov 2026 16:43:09 GMT" } }

@@ -2,6 +2,20 @@ import { readdirSync, readFileSync } from "node:fs"
 import { join, posix } from "node:path"
 import { describe, expect, it } from "vitest"
 
+/** What the governor stands on, and with it the adapters. */
+const ofGovernor: ReadonlyArray<string> = [
+  "usage",
+  "deadline",
+  "error",
+  "budget",
+  "tokenCounter",
+  "dialect",
+  "callFailure",
+  "breaker",
+  "pricing",
+  "outputHistory"
+]
+
 /**
  * What each part may import, besides itself. Parts are listed from the core outwards; a file belongs to the first part
  * that names it.
@@ -90,18 +104,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   {
     name: "governor",
     files: /^Governor\.ts$|^internal\/governor\/.*$/,
-    mayImport: [
-      "usage",
-      "deadline",
-      "error",
-      "budget",
-      "tokenCounter",
-      "dialect",
-      "callFailure",
-      "breaker",
-      "pricing",
-      "outputHistory"
-    ],
+    mayImport: ofGovernor,
     effect: /^effect\/\w+$/
   },
   {
@@ -119,36 +122,13 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   {
     name: "http",
     files: /^BudgetedFetch\.ts$|^BudgetedHttpClient\.ts$|^PromiseBudget\.ts$|^internal\/http\/.*$/,
-    mayImport: [
-      "usage",
-      "limit",
-      "error",
-      "budget",
-      "tokenCounter",
-      "dialect",
-      "callFailure",
-      "breaker",
-      "pricing",
-      "outputHistory",
-      "governor"
-    ],
+    mayImport: [...ofGovernor, "limit", "governor"],
     effect: /^effect\/(\w+|encoding\/Sse|http\/\w+)$/
   },
   {
     name: "languageModel",
     files: /^BudgetedLanguageModel\.ts$|^internal\/languageModel\/.*$/,
-    mayImport: [
-      "usage",
-      "deadline",
-      "error",
-      "budget",
-      "tokenCounter",
-      "dialect",
-      "callFailure",
-      "pricing",
-      "outputHistory",
-      "governor"
-    ],
+    mayImport: [...ofGovernor, "governor"],
     effect: /^effect\/(\w+|ai\/\w+)$/
   },
   {

@@ -35,9 +35,11 @@ class AgentSession extends Budget.Service<AgentSession>()("AgentSession", {
 
 class Model extends Guard.Service<Model>()("Model") {}
 
+const key = Breaker.key({ provider: "local", model })
+
 const ModelLive = Model.layer({
   budget: AgentSession,
-  key: Breaker.key({ provider: "local", model }),
+  key,
   timeout: attemptMax,
   whenOpen: "wait"
 })
@@ -52,6 +54,8 @@ export interface GuardedRun extends FinishedRun {
   readonly key: Budget.Snapshot
   /** How often the circuit opened. */
   readonly openings: number
+  /** How many requests were sent all the same, while it was open. */
+  readonly sentWhileOpen: number
 }
 
 export const runWithGuard = Effect.fn("runWithGuard")(
@@ -73,8 +77,12 @@ export const runWithGuard = Effect.fn("runWithGuard")(
       { startImmediately: true }
     )
 
+    let sentWhileOpen = 0
+    const noteIfOpen = Effect.map(breaker.state(key), ({ _tag }) => void (sentWhileOpen += _tag === "Open" ? 1 : 0))
+
     const summariseGuarded = (document: Document) =>
-      summarise(client, document).pipe(
+      noteIfOpen.pipe(
+        Effect.andThen(summarise(client, document)),
         Model.spend({
           estimate: Usage.make({ inputTokens: document.promptTokens, outputTokens: summaryTokensMax }),
           actual: ({ inputTokens, outputTokens }) => Usage.make({ inputTokens, outputTokens })
@@ -87,7 +95,7 @@ export const runWithGuard = Effect.fn("runWithGuard")(
       (tasks) => work(run, tasks, summariseGuarded).pipe(Effect.provide(ModelLive), Effect.provide(AgentSession.fresh)),
       { concurrency: "unbounded", discard: true }
     )
-    return { ...finish(run), key: yield* ProviderKey.snapshot, openings } satisfies GuardedRun
+    return { ...finish(run), key: yield* ProviderKey.snapshot, openings, sentWhileOpen } satisfies GuardedRun
   },
   Effect.scoped,
   Effect.provide([ProviderKey.layer, BreakerLive])

@@ -12,7 +12,7 @@ import type { Hold } from "./admission/hold.ts"
 import type { Outcome, Sleeper, Waiter } from "./admission/line.ts"
 import { invalidEstimate, refusal } from "./admission/refusal.ts"
 import { Carving } from "./admission/slice.ts"
-import { isHeard, tell } from "./events.ts"
+import { isHeard, tell } from "./admission/listeners.ts"
 import { NEVER } from "./limit/state.ts"
 
 /** How a request asks. */

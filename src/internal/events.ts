@@ -4,8 +4,6 @@ import * as Stream from "effect/Stream"
 import type { BudgetEvent } from "../BudgetEvent.ts"
 import type { BudgetNode } from "./admission/node.ts"
 
-export { isHeard, tell } from "./admission/listeners.ts"
-
 /** The events of a budget from now on. A listener that is too slow loses the oldest ones and slows nobody down. */
 export const events = (node: BudgetNode): Stream.Stream<BudgetEvent> =>
   Stream.callback<BudgetEvent>(

@@ -8,7 +8,7 @@ import type { Reservation } from "../Reservation.ts"
 import * as Usage from "../Usage.ts"
 import type { Admission } from "./admission/admission.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
-import { isHeard, tell } from "./events.ts"
+import { isHeard, tell } from "./admission/listeners.ts"
 import { CarvingState } from "./limit/carving.ts"
 import type { Pause } from "./limit/pause.ts"
 

@@ -62,6 +62,7 @@ describe("the fleet, over real HTTP", () => {
       assert.isAbove(count(without, "Failed"), 0)
       assert.strictEqual(count(within, "Completed"), within.calls)
       assert.isAtLeast(within.openings, 1)
+      assert.strictEqual(within.sentWhileOpen, 0)
       assert.isBelow(inOutage(within), inOutage(without))
 
       // What met the outage has cost requests and no tokens.

@@ -6,7 +6,7 @@ import { headersReader } from "../dialect/headers.ts"
 import * as openAi from "../dialect/openAi.ts"
 import { isUnsent } from "./unsent.ts"
 
-/** Reads an error: the first thing known in it and in what it wraps, from the outside in. */
+/** Reads an error: what is known first in it and in what it wraps, from the outside in, unless it was withheld here. */
 export const read = (error: unknown, now: number): CallFailure => {
   const seen = new Set<unknown>()
   let first: CallFailure | undefined
@@ -17,21 +17,21 @@ export const read = (error: unknown, now: number): CallFailure => {
       seen.add(object)
       const failure = readOne(object, now)
       if (failure === undefined) continue
-      if (first === undefined && (failure.status === undefined || hasHeaders(failure))) return failure
-      // A wrapper may have kept the status and lost what came with it.
-      if (first !== undefined && saysMoreThan(first, failure)) return failure
-      first ??= failure
+      // Clients wrap what was refused on this side in errors of their own, as if the connection had failed.
+      if (failure.kind === "Withheld") return failure
+      // And a wrapper may have kept the status and lost what came with it.
+      if (first === undefined || saysMore(failure, first)) first = failure
     }
     layer = objects.flatMap((object) => wrappers.map((name) => get(object, name)))
   }
   return first ?? failed("Unknown", "Unseen")
 }
 
-const hasHeaders = ({ feedback }: CallFailure): boolean =>
-  feedback.retryAfterMillis !== undefined || feedback.windows.length > 0
-
-const saysMoreThan = (first: CallFailure, { feedback, kind, status }: CallFailure): boolean =>
-  kind === "Withheld" || (status === first.status && (kind !== first.kind || feedback.retryAfterMillis !== undefined))
+const saysMore = ({ feedback, kind, status }: CallFailure, than: CallFailure): boolean =>
+  status !== undefined &&
+  status === than.status &&
+  than.feedback.retryAfterMillis === undefined &&
+  (kind !== than.kind || feedback.retryAfterMillis !== undefined)
 
 /** A call that its own caller has given up. */
 export const cancelled: CallFailure = {
@@ -62,7 +62,7 @@ const readTag = (error: unknown, now: number): CallFailure | undefined => {
       return cancelled
     case "RateLimitError": {
       const retryAfter = get(error, "retryAfter")
-      const failure = readStatus(error, now) ?? failed("Throttled", "Rejected")
+      const failure = readStatus(error, now) ?? { ...failed("Throttled", "Rejected"), status: THROTTLED }
       return Duration.isDuration(retryAfter)
         ? { ...failure, feedback: { ...failure.feedback, retryAfterMillis: Duration.toMillis(retryAfter) } }
         : failure
@@ -100,7 +100,7 @@ const kindOf = (status: number, error: unknown): CallFailure["kind"] => {
 /** An error in the middle of a stream has a type instead of a status. */
 const readType = (error: unknown): CallFailure | undefined => {
   const type = get(error, "type")
-  if (type === "rate_limit_error") return failed("Throttled", "Unseen")
+  if (type === "rate_limit_error") return { ...failed("Throttled", "Unseen"), status: THROTTLED }
   return typeof type === "string" && unavailableTypes.has(type) ? failed("Unavailable", "Unseen") : undefined
 }
 

@@ -59,10 +59,7 @@ export class Attempt {
 
   readonly #hearAnswer = Effect.sync(() => hearAnswer(this.budget))
 
-  #hearFailure({ feedback, kind, status }: CallFailure): Effect.Effect<void> {
-    if (kind === "Throttled") return hear(this.budget, feedback, status ?? THROTTLED)
+  #hearFailure({ feedback, status }: CallFailure): Effect.Effect<void> {
     return status === undefined ? Effect.void : hear(this.budget, feedback, status)
   }
 }
-
-const THROTTLED = 429

@@ -2,7 +2,7 @@ import type * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
+import type * as Schedule from "effect/Schedule"
 import * as Breaker from "../../Breaker.ts"
 import type * as Budget from "../../Budget.ts"
 import { BudgetError } from "../../BudgetError.ts"
@@ -12,7 +12,7 @@ import type { Guard, Options, Refusal } from "../../Guard.ts"
 import type { Reservation } from "../../Reservation.ts"
 import * as Usage from "../../Usage.ts"
 import { Attempt, type Means } from "./attempt.ts"
-import { retrying, untilClosed } from "./retry.ts"
+import { backingOff, retrying, untilClosed } from "./retry.ts"
 
 /** A guard of the budget that each call has. */
 export class GuardImpl implements Guard {
@@ -99,7 +99,4 @@ const unwrapped = <E>(error: E): E | Deadline.DeadlineExceeded =>
 
 const RETRIES = 2
 
-const backOff = Schedule.exponential("500 millis").pipe(
-  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(30)))),
-  Schedule.jittered
-)
+const backOff = backingOff(Duration.millis(500), Duration.seconds(30))

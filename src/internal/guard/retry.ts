@@ -55,14 +55,11 @@ export const untilClosed = <A, E, R>(
     const again: Effect.Effect<A, E | Deadline.DeadlineExceeded, R> = attempt.pipe(
       Effect.catch((error): typeof again => {
         if (!(error instanceof Breaker.CircuitBreakerError)) return Effect.fail(error)
-        const { reason } = error
-        if (reason._tag === "CircuitBreakerStoreError") return Effect.fail(error)
+        if (error.reason._tag === "CircuitBreakerStoreError") return Effect.fail(error)
         return Clock.currentTimeMillis.pipe(
           Effect.flatMap((now) => step(now, error)),
           Effect.orDie,
-          Effect.flatMap(([, delay]) =>
-            wait(reason._tag === "CircuitOpen" ? Duration.max(delay, reason.retryAfter) : delay)
-          ),
+          Effect.flatMap(([, delay]) => wait(Duration.max(delay, Breaker.retryAfterOf(error) ?? Duration.zero))),
           Effect.andThen(again)
         )
       })
@@ -84,8 +81,11 @@ const wait = (delay: Duration.Duration): Effect.Effect<void, Deadline.DeadlineEx
     yield* Effect.sleep(delay)
   })
 
-// With jitter: whoever comes at the same instant as all others finds the circuit taken by one of them.
-const nowAndThen = Schedule.exponential("50 millis").pipe(
-  Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, Duration.seconds(1)))),
-  Schedule.jittered
-)
+/** Waits twice as long each time, up to a maximum, and with jitter: who failed together does not come back together. */
+export const backingOff = (first: Duration.Duration, most: Duration.Duration) =>
+  Schedule.exponential(first).pipe(
+    Schedule.modifyDelay(({ duration }) => Effect.succeed(Duration.min(duration, most))),
+    Schedule.jittered
+  )
+
+const nowAndThen = backingOff(Duration.millis(50), Duration.seconds(1))

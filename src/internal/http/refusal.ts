@@ -1,4 +1,5 @@
 import * as Duration from "effect/Duration"
+import * as Breaker from "../../Breaker.ts"
 import type * as Dialect from "../../Dialect.ts"
 import type { Refusal } from "../../Governor.ts"
 
@@ -26,9 +27,7 @@ export const refusalResponse = (dialect: Dialect.Dialect, error: Refusal): Respo
 
 const retryAfterOf = (error: Refusal): Duration.Duration | undefined => {
   if (error._tag === "BudgetError") return error.retryAfter
-  return error._tag === "CircuitBreakerError" && error.reason._tag === "CircuitOpen"
-    ? error.reason.retryAfter
-    : undefined
+  return error._tag === "CircuitBreakerError" ? Breaker.retryAfterOf(error) : undefined
 }
 
 /** What was cut had been sent, unlike what met its deadline in line: the status tells (`CallFailure.of`). */

@@ -1,10 +1,8 @@
+import * as Clock from "effect/Clock"
 import * as AiError from "effect/ai/AiError"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import * as CallFailure from "../../CallFailure.ts"
 import type { Ending, GovernedCall } from "../../Governor.ts"
-import { refusalOf } from "./refusal.ts"
 import { endingOf } from "./usage.ts"
 
 /** How a call ended that failed, where nothing of the answer was seen but what the error says of it. */
@@ -21,14 +19,12 @@ export const endingOfFailure = (error: unknown, estimatedInputTokens: number): E
   }
 }
 
-/** Takes note of a provider that says that it is asked too much. */
-export const hearFailure = (call: GovernedCall, error: unknown): Effect.Effect<void> => {
-  if (!AiError.isAiError(error) || error.reason._tag !== "RateLimitError") return Effect.void
-  if (Option.isSome(refusalOf(error))) return Effect.void
-  const { retryAfter } = error.reason
-  const retryAfterMillis = retryAfter === undefined ? undefined : Duration.toMillis(retryAfter)
-  return call.hear({ windows: [], retryAfterMillis }, THROTTLED)
-}
+/** Takes note of what a provider that has failed says of its limits. */
+export const hearFailure = (call: GovernedCall, error: unknown): Effect.Effect<void> =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const { feedback, status } = CallFailure.of(error, now)
+    return status === undefined ? Effect.void : call.hear(feedback, status)
+  })
 
 const endingOfOutput = (
   usage: typeof AiError.UsageInfo.Type | undefined,
@@ -43,5 +39,3 @@ const endingOfOutput = (
   }
   return endingOf({ counts, model: undefined, text }, estimatedInputTokens)
 }
-
-const THROTTLED = 429

@@ -4,6 +4,7 @@
 import * as AiError from "effect/ai/AiError"
 import * as Duration from "effect/Duration"
 import * as Option from "effect/Option"
+import * as Breaker from "../../Breaker.ts"
 import type { BudgetError } from "../../BudgetError.ts"
 import type { Refusal } from "../../Governor.ts"
 
@@ -31,9 +32,14 @@ const reasonOf = (refusal: Refusal): AiError.AiErrorReason => {
       return new AiError.InvalidRequestError({ parameter: "model", description, metadata })
     }
     case "CircuitBreakerError": {
-      const { reason } = refusal
-      const retryAfter = reason._tag === "CircuitOpen" ? { retryAfterMillis: Duration.toMillis(reason.retryAfter) } : {}
-      const metadata = { budget: { reason: reason._tag, message: description, ...retryAfter } }
+      const retryAfter = Breaker.retryAfterOf(refusal)
+      const metadata = {
+        budget: {
+          reason: refusal.reason._tag,
+          message: description,
+          ...(retryAfter === undefined ? {} : { retryAfterMillis: Duration.toMillis(retryAfter) })
+        }
+      }
       return new AiError.InternalProviderError({ description, metadata })
     }
     case "DeadlineExceeded": {
