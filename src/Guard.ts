@@ -83,7 +83,8 @@ export interface Options<Id = never> {
   readonly schedule?: Schedule.Schedule<unknown, unknown> | undefined
   /**
    * Whether a call fails at once when its circuit is open (the default), or waits until it may be closed again, for as
-   * long as its deadline allows: for agents that nobody waits for.
+   * long as its deadline allows: for agents that nobody waits for. While somebody else finds out whether it may, the call
+   * asks now and then, about once a second at most.
    */
   readonly whenOpen?: "fail" | "wait" | undefined
   /** Reads the errors of a client that `CallFailure.of` does not know, and leaves the others to that. */
