@@ -1,0 +1,359 @@
+import * as Effect from "effect/Effect"
+import type { Answer, Batch, Operation, Refused, Reserve, Route, SharedBudget, Sight, Store } from "../../BudgetStore.ts"
+import { Ledger } from "../ledger.ts"
+import { AFTER_SETTLEMENT, type LimitState, NEVER } from "../limit/state.ts"
+import { Timeline } from "../timeline.ts"
+import { type Head, WaitingHeads } from "./waitingHeads.ts"
+
+/** A store in this process, on the clock that is current. It is what every other store is compared with. */
+export const makeMemory: Effect.Effect<Store> = Effect.map(Timeline.current, (timeline) => {
+  const groups = new Map<string, Group>()
+  const groupOf = (name: string): Group => {
+    const group = groups.get(name) ?? new Group(timeline)
+    groups.set(name, group)
+    return group
+  }
+  return {
+    apply: (batch) => Effect.sync(() => groupOf(batch.group).apply(batch)),
+    listen: (name, onWake) =>
+      Effect.asVoid(
+        Effect.acquireRelease(
+          Effect.sync(() => void groupOf(name).listeners.add(onWake)),
+          () => Effect.sync(() => void groupOf(name).listeners.delete(onWake))
+        )
+      )
+  }
+})
+
+/** What a member holds of a budget. */
+interface Held {
+  count: number
+  readonly amounts: Map<string, number>
+}
+
+/** A process that uses a group. */
+interface Member {
+  leaseEnd: number
+  isLapsed: boolean
+  lapse: Batch["lapse"]
+  /** The highest sequence of which it has the answer, and the answers above. */
+  answered: number
+  latest: number
+  readonly answers: Map<number, Answer>
+  readonly held: Map<Shared, Held>
+}
+
+/** The counters of a budget, and who waits at its limits. */
+class Shared {
+  readonly ledger: Ledger
+  readonly heads = new Map<string, WaitingHeads>()
+  #limits: SharedBudget["limits"]
+
+  constructor({ limits }: SharedBudget, timeline: Timeline) {
+    this.ledger = new Ledger(limits, timeline.readWallOffset)
+    this.#limits = limits
+  }
+
+  follow({ limits }: SharedBudget, now: number): void {
+    if (limits !== this.#limits) this.ledger.update(limits, now)
+    this.#limits = limits
+  }
+
+  headsAt(name: string): WaitingHeads {
+    const heads = this.heads.get(name) ?? new WaitingHeads()
+    this.heads.set(name, heads)
+    return heads
+  }
+}
+
+/** One limit of a route. */
+interface Stop {
+  readonly shared: Shared
+  readonly state: LimitState
+  readonly heads: WaitingHeads
+  readonly isShadow: boolean
+}
+
+/** Budgets that are changed together. */
+class Group {
+  readonly listeners = new Set<(member: string) => void>()
+  readonly #timeline: Timeline
+  readonly #budgets = new Map<string, Shared>()
+  readonly #members = new Map<string, Member>()
+  #tickets = 0
+
+  constructor(timeline: Timeline) {
+    this.#timeline = timeline
+  }
+
+  apply(batch: Batch): Answer {
+    const now = this.#timeline.now()
+    const touched = new Set<Shared>()
+    this.#lapse(now, touched)
+    const member = this.#memberOf(batch, now)
+    const answer = member === undefined ? this.#unknown(batch, now) : this.#once(member, batch, now, touched)
+    this.#wake(touched, now)
+    return answer
+  }
+
+  #unknown({ member }: Batch, now: number): Answer {
+    return { _tag: this.#members.get(member)?.isLapsed === true ? "Lapsed" : "Forgotten", now }
+  }
+
+  #once(member: Member, batch: Batch, now: number, touched: Set<Shared>): Answer {
+    const known = member.answers.get(batch.sequence)
+    if (known !== undefined) return known
+    if (member.isLapsed) return { _tag: "Lapsed", now }
+    member.answered = Math.max(member.answered, batch.answered)
+    if (batch.sequence <= member.answered || member.answered > member.latest) return { _tag: "Forgotten", now }
+    member.leaseEnd = now + batch.leaseMillis
+    member.lapse = batch.lapse
+    member.latest = Math.max(member.latest, batch.sequence)
+    for (const sequence of member.answers.keys()) if (sequence <= batch.answered) member.answers.delete(sequence)
+    const answer = this.#do(member, batch, now, touched)
+    member.answers.set(batch.sequence, answer)
+    return answer
+  }
+
+  #memberOf(batch: Batch, now: number): Member | undefined {
+    const known = this.#members.get(batch.member)
+    if (known !== undefined || batch.answered > 0) return known
+    const member: Member = {
+      leaseEnd: now + batch.leaseMillis,
+      isLapsed: false,
+      lapse: batch.lapse,
+      answered: 0,
+      latest: 0,
+      answers: new Map(),
+      held: new Map()
+    }
+    this.#members.set(batch.member, member)
+    return member
+  }
+
+  #do(member: Member, batch: Batch, now: number, touched: Set<Shared>): Answer {
+    const verdicts: Array<Refused | undefined> = []
+    const sights: Array<Sight> = []
+    const tightened: Array<ReadonlyArray<number>> = []
+    for (const operation of batch.operations) {
+      for (const shared of this.#sharedOf(operation, now)) touched.add(shared)
+      switch (operation._tag) {
+        case "Reserve":
+          verdicts.push(this.#reserve(member, batch.member, operation, now))
+          break
+        case "Settle":
+          this.#settle(member, operation, now)
+          break
+        case "Charge":
+          for (const [index, { state }] of this.#stops(operation.route).entries()) charge(state, operation.amounts[index]!, now)
+          for (const shared of this.#along(operation.route)) shared.ledger.charge(operation.usage)
+          break
+        case "Assert":
+          this.#take(member, operation.route, operation.amounts, operation.count, now)
+          break
+        case "Withdraw":
+          this.#stops(operation.route)[operation.index]?.heads.remove(batch.member)
+          break
+        case "Pause":
+          this.#budget(operation.budget).ledger.pauseUntil(now + operation.millis, operation.isGradual, now)
+          break
+        case "Tighten":
+          tightened.push(this.#tighten(operation.budget, operation.indices, operation.remaining, now))
+          break
+        case "Look":
+          sights.push(look(this.#budget(operation.budget).ledger, now))
+      }
+    }
+    return { _tag: "Applied", now, verdicts, sights, tightened }
+  }
+
+  #reserve(member: Member, name: string, { amounts, route, ticket, waits }: Reserve, now: number): Refused | undefined {
+    const stops = this.#stops(route)
+    let worst: { readonly index: number; readonly at: number } | undefined
+    const consider = (index: number, at: number): void => {
+      if (at > (worst?.at ?? now)) worst = { index, at }
+    }
+    for (const [place, { isShadow, key }] of route.budgets.entries()) {
+      const pause = this.#budgets.get(key)?.ledger.pause
+      if (pause !== undefined && !isShadow) consider(-1 - place, pause.readyAt(1, now))
+    }
+    for (const [index, { heads, isShadow, state }] of stops.entries()) {
+      const amount = amounts[index]!
+      if (amount === 0 || isShadow) continue
+      const at = state.readyAt(amount, now)
+      consider(index, at > now ? at : heads.passableAt(state, amount, ticket, now))
+    }
+    if (worst !== undefined) return this.#refuse(name, stops, { amounts, ticket, waits }, worst, now)
+    for (const [index, { heads, isShadow, state }] of stops.entries()) {
+      const amount = amounts[index]!
+      if (amount > 0 && !isShadow) heads.notePassing(state, amount, ticket, now)
+      if (ticket !== undefined) heads.remove(name, ticket)
+    }
+    this.#take(member, route, amounts, 1, now)
+    return undefined
+  }
+
+  #refuse(
+    member: string,
+    stops: ReadonlyArray<Stop>,
+    { amounts, ticket, waits }: Pick<Reserve, "amounts" | "ticket" | "waits">,
+    { at, index }: { readonly index: number; readonly at: number },
+    now: number
+  ): Refused {
+    const askAgainAt = Math.min(at, now + ASK_AGAIN_MILLIS, this.#nextLapse(member, now))
+    const place = ticket ?? (waits ? ++this.#tickets : undefined)
+    if (place !== undefined) {
+      for (const [other, { heads }] of stops.entries()) if (other !== index) heads.remove(member, place)
+      const head: Head = { member, ticket: place, amount: amounts[index] ?? 1, asksAt: askAgainAt, passed: 0, wokenAt: 0 }
+      if (waits && at !== NEVER) stops[index]?.heads.add(head)
+      else stops[index]?.heads.remove(member, place)
+    }
+    return {
+      index,
+      readyInMillis: at < AFTER_SETTLEMENT ? at - now : at,
+      askAgainInMillis: askAgainAt - now,
+      used: stops[index]?.state.used(now) ?? 0,
+      reserved: stops[index]?.state.reserved ?? 0,
+      ticket: place
+    }
+  }
+
+  #take(member: Member, route: Route, amounts: ReadonlyArray<number>, count: number, now: number): void {
+    for (const [index, { shared, state }] of this.#stops(route).entries()) {
+      if (amounts[index]! > 0) state.take(amounts[index]!, now)
+      hold(member, shared, state.limit.name, amounts[index]!)
+    }
+    for (const shared of this.#along(route)) {
+      shared.ledger.pause?.take(1, now)
+      shared.ledger.open += count
+      heldOf(member, shared).count += count
+    }
+  }
+
+  #settle(member: Member, { actuals, count, estimates, refunds, route, takenAt, usage }: Extract<Operation, { _tag: "Settle" }>, now: number): void {
+    for (const [index, { shared, state }] of this.#stops(route).entries()) {
+      const [estimate, actual, refund] = [estimates[index]!, actuals[index]!, refunds[index]!]
+      hold(member, shared, state.limit.name, -estimate)
+      // What none of them has used beyond its estimate, then what some have.
+      const owed = state.settle(estimate, estimate - refund, takenAt)
+      charge(state, owed + actual - (estimate - refund), now)
+    }
+    for (const shared of this.#along(route)) {
+      shared.ledger.open -= count
+      shared.ledger.charge(usage)
+      heldOf(member, shared).count -= count
+    }
+  }
+
+  #tighten(budget: SharedBudget, indices: ReadonlyArray<number>, remaining: number, now: number): ReadonlyArray<number> {
+    const { states } = this.#budget(budget).ledger
+    return indices.map((index) => {
+      const state = states[index]!
+      const by = Math.max(0, state.limit.max - state.used(now) - remaining)
+      charge(state, by, now)
+      return by
+    })
+  }
+
+  /** Settles what members hold whose lease is over. */
+  #lapse(now: number, touched: Set<Shared>): void {
+    for (const [name, member] of this.#members) {
+      if (member.leaseEnd + REMEMBER_LAPSED_MILLIS <= now) this.#members.delete(name)
+      if (member.isLapsed || member.leaseEnd > now) continue
+      member.isLapsed = true
+      for (const [shared, { amounts, count }] of member.held) {
+        touched.add(shared)
+        for (const state of shared.ledger.states) {
+          const held = amounts.get(state.limit.name) ?? 0
+          charge(state, state.settle(held, member.lapse === "charge" || isDatedBack(state) ? held : 0, now), now)
+        }
+        shared.ledger.open -= count
+        for (const heads of shared.heads.values()) heads.remove(name)
+      }
+      member.held.clear()
+    }
+  }
+
+  #nextLapse(own: string, now: number): number {
+    let next = Number.POSITIVE_INFINITY
+    for (const [name, { isLapsed, leaseEnd }] of this.#members) {
+      if (!isLapsed && name !== own) next = Math.min(next, leaseEnd)
+    }
+    return Math.max(next, now + 1)
+  }
+
+  /** Tells those who have waited longest, where there is room for them. */
+  #wake(touched: ReadonlySet<Shared>, now: number): void {
+    for (const { heads, ledger } of touched) {
+      for (const state of ledger.states) {
+        const head = heads.get(state.limit.name)?.first(undefined, now)
+        if (head === undefined || state.readyAt(head.amount, now) > now || now - head.wokenAt < WAKE_AGAIN_MILLIS) continue
+        head.wokenAt = now
+        for (const listener of this.listeners) listener(head.member)
+      }
+    }
+  }
+
+  #sharedOf(operation: Operation, now: number): ReadonlyArray<Shared> {
+    const budgets = "route" in operation ? operation.route.budgets : [operation.budget]
+    return budgets.map((budget) => {
+      const shared = this.#budget(budget)
+      shared.follow(budget, now)
+      return shared
+    })
+  }
+
+  #budget(budget: SharedBudget): Shared {
+    const shared = this.#budgets.get(budget.key) ?? new Shared(budget, this.#timeline)
+    this.#budgets.set(budget.key, shared)
+    return shared
+  }
+
+  #along(route: Route): ReadonlyArray<Shared> {
+    return route.budgets.map((budget) => this.#budget(budget))
+  }
+
+  #stops(route: Route): ReadonlyArray<Stop> {
+    return route.budgets.flatMap((budget) => {
+      const shared = this.#budget(budget)
+      const { isShadow } = budget
+      return shared.ledger.states.map((state) => ({ shared, state, isShadow, heads: shared.headsAt(state.limit.name) }))
+    })
+  }
+}
+
+const charge = (state: LimitState, amount: number, now: number): void => {
+  if (amount > 0) state.charge(amount, now)
+}
+
+/** Whether what it has counted comes back with time alone, whatever becomes of the reservation. */
+const isDatedBack = ({ limit }: LimitState): boolean =>
+  limit._tag === "TokenBucket" || ("chargeAt" in limit && limit.chargeAt === "reserve")
+
+const heldOf = (member: Member, shared: Shared): Held => {
+  const held = member.held.get(shared) ?? { count: 0, amounts: new Map<string, number>() }
+  member.held.set(shared, held)
+  return held
+}
+
+const hold = (member: Member, shared: Shared, limit: string, amount: number): void => {
+  const { amounts } = heldOf(member, shared)
+  amounts.set(limit, (amounts.get(limit) ?? 0) + amount)
+}
+
+const look = ({ open, pause, spent, states }: Ledger, now: number): Sight => ({
+  used: states.map((state) => state.used(now)),
+  reserved: states.map((state) => state.reserved),
+  open,
+  spent: { ...spent },
+  pausedMillis: Math.max(0, (pause?.until ?? now) - now)
+})
+
+/** Whoever waits asks again after so long at the latest: a message that wakes it can get lost. */
+export const ASK_AGAIN_MILLIS = 5_000
+
+/** Whoever was told that there is room is not told again at once. */
+export const WAKE_AGAIN_MILLIS = 20
+
+/** How long a store knows that the lease of a member is over. */
+export const REMEMBER_LAPSED_MILLIS = 24 * 60 * 60 * 1_000
