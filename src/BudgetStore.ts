@@ -188,7 +188,7 @@ export interface Assert {
 }
 
 /**
- * Nobody of this member waits any longer at a limit, by its place in the route.
+ * A request of this member that has got a ticket does not wait any longer.
  *
  * @category models
  * @since 0.1.0
@@ -196,7 +196,7 @@ export interface Assert {
 export interface Withdraw {
   readonly _tag: "Withdraw"
   readonly route: Route
-  readonly index: number
+  readonly ticket: number
 }
 
 /**

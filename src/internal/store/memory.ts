@@ -152,7 +152,7 @@ class Group {
           this.#take(member, operation.route, operation.amounts, operation.count, now)
           break
         case "Withdraw":
-          this.#stops(operation.route)[operation.index]?.heads.remove(batch.member)
+          for (const { heads } of this.#stops(operation.route)) heads.remove(batch.member, operation.ticket)
           break
         case "Pause":
           this.#budget(operation.budget).ledger.pauseUntil(now + operation.millis, operation.isGradual, now)
