@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest"
 import * as Limit from "../src/Limit.ts"
 import * as Meter from "../src/Meter.ts"
 import * as Usage from "../src/Usage.ts"
-import { start } from "../src/internal/limit/start.ts"
+import { starting } from "../src/internal/limit/start.ts"
 import { NEVER } from "../src/internal/limit/state.ts"
 
 /** Each constructor with its first amount left open. */
@@ -84,7 +84,7 @@ describe("the constructors of limits", () => {
       Limit.perCall("tokens", 0)
     ]
     for (const limit of zeros) {
-      const state = start(limit, () => 0)
+      const state = starting(() => 0)(limit)
       expect(state.readyAt(1, 0), limit.name).toBe(NEVER)
       expect(state.isUnused(0), limit.name).toBe(true)
     }
@@ -209,7 +209,7 @@ describe("failures of other libraries that limits do not have", () => {
       Limit.fixedWindow("usd", 0.3, "day"),
       Limit.tokenBucket("usd", 0.3, "1 day")
     ]) {
-      const state = start(limit, () => 0)
+      const state = starting(() => 0)(limit)
       const tenCents = Usage.nanoUsd(0.1)
       for (let call = 0; call < 3; call++) {
         expect(state.readyAt(tenCents, 0)).toBe(0)

@@ -1,7 +1,6 @@
 import type * as Limit from "../Limit.ts"
 import * as Usage from "../Usage.ts"
 import { PauseState } from "./limit/pause.ts"
-import { start } from "./limit/start.ts"
 import type { LimitState } from "./limit/state.ts"
 
 /** A usage that grows in place. */
@@ -16,11 +15,12 @@ export class Ledger {
   open = 0
   /** The sum of everything that was settled or charged. */
   readonly spent: Tally = { ...Usage.zero }
-  readonly #wallOffset: () => number
+  readonly #start: (limit: Limit.Limit) => LimitState
 
-  constructor(limits: ReadonlyArray<Limit.Limit>, wallOffset: () => number) {
-    this.#wallOffset = wallOffset
-    this.states = named(limits).map((limit) => start(limit, wallOffset))
+  /** `start` makes the state of a limit that nobody has used yet. */
+  constructor(limits: ReadonlyArray<Limit.Limit>, start: (limit: Limit.Limit) => LimitState) {
+    this.#start = start
+    this.states = named(limits).map(start)
   }
 
   settle(actual: Usage.Usage): void {
@@ -50,7 +50,7 @@ export class Ledger {
     const known = new Map(this.states.map((state) => [state.limit.name, state]))
     this.states = named(limits).map((limit) => {
       const state = known.get(limit.name)
-      if (state === undefined || !isSameRule(state.limit, limit)) return start(limit, this.#wallOffset)
+      if (state === undefined || !isSameRule(state.limit, limit)) return this.#start(limit)
       state.update(limit, now)
       return state
     })

@@ -5,7 +5,8 @@ import type * as Usage from "../../Usage.ts"
 import { NOT_IN_HEAP } from "../heap.ts"
 import { CapState } from "../limit/cap.ts"
 import { PauseState } from "../limit/pause.ts"
-import { AFTER_SETTLEMENT, NEVER } from "../limit/state.ts"
+import { starting } from "../limit/start.ts"
+import { AFTER_SETTLEMENT, type LimitState, NEVER } from "../limit/state.ts"
 import { type ProviderLimit, type Tightening, tightening } from "../limit/tighten.ts"
 import { type Alarm, Timeline } from "../timeline.ts"
 import { candidates, noteOvertaking, overtakableAt } from "./backfill.ts"
@@ -45,6 +46,8 @@ export interface Kept {
  */
 export class Admission {
   readonly timeline: Timeline
+  /** Makes the state of a limit that nobody has used yet. */
+  readonly start: (limit: Limit.Limit) => LimitState
   #arrivals = 0
   /** Grows when a budget gets or loses a gate, which makes known paths outdated. */
   #edition = 1
@@ -52,6 +55,7 @@ export class Admission {
 
   private constructor(timeline: Timeline) {
     this.timeline = timeline
+    this.start = starting(timeline.readWallOffset)
   }
 
   /** The admission of the clock that is current. */
@@ -99,7 +103,7 @@ export class Admission {
   wait(hold: Hold, obstacle: Obstacle, until: number, now: number): Waiter {
     const line = this.#lineOf(hold.node)
     const formerHead = line.head
-    const waiter = line.join(hold, obstacle.gate, now)
+    const waiter = line.join(hold, obstacle.gate, hold.waiter?.since ?? now)
     hold.waiter = waiter
     this.#noteWaiting(hold)
     if (formerHead === undefined) park(line, obstacle.gate)
@@ -132,6 +136,7 @@ export class Admission {
       if (excess > 0) state.charge(excess, (now ??= this.timeline.now()))
     }
     for (const { ledger } of nodes) ledger.settle(actual)
+    this.#settleShared(hold, actual)
     if (now !== undefined && hasThresholds) this.#tellReached(counting, now)
     this.#afterSettlement(hold.path)
   }
@@ -144,7 +149,35 @@ export class Admission {
       gates[index]!.state.settle(hold.amounts[index]!, 0, hold.takenAt)
     }
     for (const { ledger } of nodes) ledger.open--
+    this.#settleShared(hold, undefined)
     this.#afterSettlement(hold.path)
+  }
+
+  /** Takes a hold back that a store has not let in. */
+  takeBack(hold: Hold): void {
+    const { gates, nodes, shared } = hold.path
+    hold.status = "asked"
+    hold.ticket = undefined
+    for (let index = 0; index < gates.length; index++) {
+      if (shared?.indices.includes(index) === true) continue
+      gates[index]!.state.settle(hold.amounts[index]!, 0, hold.takenAt)
+    }
+    for (const { ledger } of nodes) ledger.open--
+    hold.shrink()
+    this.#afterSettlement(hold.path)
+  }
+
+  /** Looks again at gates of which something new is known. */
+  recheck(gates: Iterable<Gate>): void {
+    for (const gate of gates) if (gate.isContended) this.#touch(gate)
+    this.#run(this.timeline.now())
+  }
+
+  /** Tells which thresholds are reached, where a store has told how full limits are. */
+  noteUse(gates: ReadonlyArray<Gate>): void {
+    const now = this.timeline.now()
+    seeThresholds(gates, now)
+    this.#tellReached(gates, now)
   }
 
   /** Records usage that had no reservation, which is valid. */
@@ -157,6 +190,7 @@ export class Admission {
       if (amount > 0) state.charge(amount, now)
     }
     for (const { ledger } of nodes) ledger.charge(usage)
+    path.shared?.link.charge(path.shared, usage)
     if (hasThresholds) this.#tellReached(counting, now)
     this.#afterSettlement(path)
   }
@@ -225,6 +259,11 @@ export class Admission {
   giveBack(node: BudgetNode, kept: ReadonlyArray<Kept>): void {
     for (const { amount, state } of kept) state.giveBack(amount)
     this.#afterSettlement(this.path(node))
+  }
+
+  #settleShared(hold: Hold, actual: Usage.Usage | undefined): void {
+    const { path, ticket } = hold
+    if (ticket !== undefined && path.shared !== undefined) path.shared.link.settle(hold, path.shared, ticket, actual)
   }
 
   #conduct(node: BudgetNode, conduct: Conduct): void {
@@ -430,6 +469,8 @@ export class Admission {
   }
 
   #end(waiter: Waiter, outcome: Outcome): void {
+    const { hold } = waiter
+    if (outcome !== "admitted" && hold.turn !== undefined) hold.path.shared?.link.leave(hold, hold.path.shared)
     this.#leave(waiter)
     waiter.end(outcome)
   }

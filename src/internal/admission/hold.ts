@@ -4,6 +4,7 @@ import type * as Meter from "../../Meter.ts"
 import * as Usage from "../../Usage.ts"
 import { problemOfRange } from "./elastic.ts"
 import type { Waiter } from "./line.ts"
+import { Ticket } from "./link.ts"
 import type { BudgetNode, Gate, Path } from "./node.ts"
 
 /**
@@ -16,7 +17,8 @@ export class Hold {
   declare readonly node: BudgetNode
   /** What is asked for, then held. An elastic one asks for the least and holds what it was granted. */
   declare estimate: Usage.Usage
-  /** The most that an elastic one may be granted. */
+  /** What an elastic one asks for, and the most that it may be granted. */
+  declare readonly least: Usage.Usage | undefined
   declare readonly most: Usage.Usage | undefined
   /** Higher goes first within the budget. */
   declare readonly priority: number
@@ -36,6 +38,12 @@ export class Hold {
   declare hasBegun: boolean
   /** The usage so far of a call that is still running. */
   declare recorded: Usage.Usage | undefined
+  /** What a store has been asked for it, where budgets of its path are shared. */
+  declare ticket: Ticket | undefined
+  /** Its place among those that wait at the store. */
+  declare turn: number | undefined
+  /** Whether it waits when it is not let in at once. */
+  declare isPatient: boolean
 
   constructor(
     node: BudgetNode,
@@ -46,6 +54,7 @@ export class Hold {
   ) {
     this.node = node
     this.estimate = estimate
+    this.least = most === undefined ? undefined : estimate
     this.most = most
     this.priority = priority
     this.arrival = arrival
@@ -58,6 +67,9 @@ export class Hold {
     this.hasEntered = false
     this.hasBegun = false
     this.recorded = undefined
+    this.ticket = undefined
+    this.turn = undefined
+    this.isPatient = true
   }
 
   /** Measures the estimate on a path: before it asks, and when the path has changed. Or says what is wrong with it. */
@@ -66,6 +78,11 @@ export class Hold {
     const problem = this.most === undefined ? problemWith(path, this.estimate) : this.#problemOfRange(this.most)
     if (problem === undefined) this.amounts = measure(path, this.estimate)
     return problem
+  }
+
+  /** Asks for its least again, if it is elastic. */
+  shrink(): void {
+    if (this.least !== undefined) this.askFor(this.least)
   }
 
   /** Asks for a usage instead of what it has asked for. Says whether that makes sense to all meters of the path. */
@@ -96,6 +113,8 @@ export class Hold {
     for (const node of nodes) node.ledger.open++
     this.takenAt = now
     this.status = "open"
+    const { shared } = this.path
+    if (shared !== undefined) this.ticket = shared.link.ask(this, shared)
   }
 
   /** Whether it goes before another that waits in the same line. */
@@ -112,6 +131,7 @@ const nowhere: Path & { readonly amounts: Array<number> } = {
   ownMeters: [],
   hasShadows: false,
   hasThresholds: false,
+  shared: undefined,
   amounts: []
 }
 

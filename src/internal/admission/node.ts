@@ -1,12 +1,15 @@
 import type { BudgetEvent } from "../../BudgetEvent.ts"
+import type { SharedBudget } from "../../BudgetStore.ts"
 import { isBuiltIn, type Meter } from "../../Meter.ts"
 import type { Ledger } from "../ledger.ts"
 import { CarvingState } from "../limit/carving.ts"
+import { SharedState } from "../limit/shared.ts"
 import type { LimitState } from "../limit/state.ts"
 import { Thresholds } from "../limit/thresholds.ts"
 import type { Alarm } from "../timeline.ts"
 import type { FairQueue } from "./fairQueue.ts"
 import type { Line, Waiter } from "./line.ts"
+import type { Shared, SharedRoute } from "./link.ts"
 
 /** One limit of a budget, and who waits at it. */
 export class Gate {
@@ -91,6 +94,8 @@ export class BudgetNode {
   readonly within: ReadonlyArray<BudgetNode>
   readonly ledger: Ledger
   conduct: Conduct
+  /** Where its counters are, if others share them. */
+  readonly shared: Shared | undefined
   gates: ReadonlyArray<Gate>
   line: Line | undefined
   /** Who is told what happens here. Absent while nobody listens. */
@@ -104,13 +109,15 @@ export class BudgetNode {
     weight: number,
     within: ReadonlyArray<BudgetNode>,
     ledger: Ledger,
-    conduct: Conduct = plainConduct
+    conduct: Conduct = plainConduct,
+    shared?: Shared
   ) {
     this.name = name
     this.weight = weight
     this.within = within
     this.ledger = ledger
     this.conduct = conduct
+    this.shared = shared
     this.gates = statesOf(ledger).map((state) => new Gate(this, state))
   }
 
@@ -149,6 +156,15 @@ export class BudgetNode {
     for (const gate of before) if (!this.gates.includes(gate)) gate.thresholds = undefined
     const isChanged = this.gates.length !== before.length || this.gates.some((gate, index) => gate !== before[index])
     return this.gates.reduce((changed, gate) => gate.follow() || changed, isChanged)
+  }
+
+  /** How a store sees it. */
+  get asShared(): SharedBudget | undefined {
+    if (this.shared === undefined) return undefined
+    const limits = this.ledger.states.flatMap(({ limit }) =>
+      limit._tag === "PerCall" || limit._tag === "Pause" ? [] : [limit]
+    )
+    return { key: this.shared.key, limits, isShadow: this.conduct.isShadow }
   }
 
   /** The lines in which somebody waits, of this budget and of those inside it. */
@@ -191,6 +207,8 @@ export interface Path {
   readonly ownMeters: ReadonlyArray<Meter>
   readonly hasShadows: boolean
   readonly hasThresholds: boolean
+  /** What of it a store has to be asked for. */
+  readonly shared: SharedRoute | undefined
 }
 
 /** The path through budgets with these gates. Where a slice has set something aside already, nobody passes again. */
@@ -207,7 +225,19 @@ export const pathThrough = (nodes: ReadonlyArray<BudgetNode>, counting: Readonly
     counting,
     ownMeters,
     hasShadows: nodes.some(({ conduct }) => conduct.isShadow),
-    hasThresholds: counting.some(({ thresholds }) => thresholds !== undefined)
+    hasThresholds: counting.some(({ thresholds }) => thresholds !== undefined),
+    shared: routeThrough(nodes, gates)
+  }
+}
+
+const routeThrough = (nodes: ReadonlyArray<BudgetNode>, gates: ReadonlyArray<Gate>): SharedRoute | undefined => {
+  const link = nodes.find(({ shared }) => shared !== undefined)?.shared?.link
+  if (link === undefined) return undefined
+  return {
+    link,
+    budgets: nodes.flatMap((node) => node.asShared ?? []),
+    nodes: nodes.filter(({ shared }) => shared !== undefined),
+    indices: [...gates.keys()].filter((index) => gates[index]!.state instanceof SharedState)
   }
 }
 

@@ -60,7 +60,8 @@ export class SliceNode extends BudgetNode {
     if (this.#phase !== "asking") return super.findPath(edition)
     const around = this.#from.path(edition)
     const caps = around.gates.filter(({ meter, state }) => state instanceof CapState && this.capOn(meter) !== undefined)
-    return pathThrough([this, ...around.nodes], caps)
+    // What a store counts is not set aside.
+    return { ...pathThrough([this, ...around.nodes], caps), shared: undefined }
   }
 
   protected override get ways(): ReadonlyArray<Gate> {

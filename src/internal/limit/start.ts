@@ -7,8 +7,10 @@ import { SlidingWindowState } from "./slidingWindow.ts"
 import type { LimitState } from "./state.ts"
 import { TokenBucketState } from "./tokenBucket.ts"
 
-/** The state of a limit that nobody has used yet. `wallOffset` says how far the clock is ahead of the calendar. */
-export const start = (limit: Limit.Limit, wallOffset: () => number): LimitState => {
+/** Starts limits that nobody has used yet. `wallOffset` says how far the clock is ahead of the calendar. */
+export const starting =
+  (wallOffset: () => number) =>
+  (limit: Limit.Limit): LimitState => {
   switch (limit._tag) {
     case "Cap":
       return new CapState(limit)

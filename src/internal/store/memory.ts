@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { Answer, Batch, Operation, Refused, Reserve, Route, SharedBudget, Sight, Store } from "../../BudgetStore.ts"
 import { Ledger } from "../ledger.ts"
+import { starting } from "../limit/start.ts"
 import { AFTER_SETTLEMENT, type LimitState, NEVER } from "../limit/state.ts"
 import { Timeline } from "../timeline.ts"
 import { type Head, WaitingHeads } from "./waitingHeads.ts"
@@ -50,7 +51,7 @@ class Shared {
   #limits: SharedBudget["limits"]
 
   constructor({ limits }: SharedBudget, timeline: Timeline) {
-    this.ledger = new Ledger(limits, timeline.readWallOffset)
+    this.ledger = new Ledger(limits, starting(timeline.readWallOffset))
     this.#limits = limits
   }
 
@@ -200,7 +201,7 @@ class Group {
     { at, index }: { readonly index: number; readonly at: number },
     now: number
   ): Refused {
-    const askAgainAt = Math.min(at, now + ASK_AGAIN_MILLIS, this.#nextLapse(member, now))
+    const askAgainAt = at < AFTER_SETTLEMENT ? at : Math.min(now + ASK_AGAIN_MILLIS, this.#nextLapse(member, now))
     const place = ticket ?? (waits ? ++this.#tickets : undefined)
     if (place !== undefined) {
       for (const [other, { heads }] of stops.entries()) if (other !== index) heads.remove(member, place)

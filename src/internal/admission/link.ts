@@ -1,0 +1,60 @@
+import type { BudgetError } from "../../BudgetError.ts"
+import type * as BudgetStore from "../../BudgetStore.ts"
+import type * as Usage from "../../Usage.ts"
+import type { Hold } from "./hold.ts"
+import type { BudgetNode } from "./node.ts"
+
+/** The shared budgets of a path, and the link to the store that has their counters. */
+export interface SharedRoute extends BudgetStore.Route {
+  readonly link: Link
+  /** Which gates of the path are the limits of the route, in its order. */
+  readonly indices: ReadonlyArray<number>
+  readonly nodes: ReadonlyArray<BudgetNode>
+}
+
+/** What a budget needs in order to be shared. */
+export interface Shared {
+  readonly key: string
+  readonly link: Link
+}
+
+/** What admissions use of a store. Nothing of it waits for an answer. */
+export interface Link {
+  /** Budgets of one group can be on one path. */
+  readonly group: string
+  /** Asks for what a hold has just taken from the limits of this process. */
+  ask(hold: Hold, route: SharedRoute): Ticket
+  /** Ends a hold, of which this was used: nothing when it was released. */
+  settle(hold: Hold, route: SharedRoute, ticket: Ticket, actual: Usage.Usage | undefined): void
+  /** A hold that the store knows as waiting does not wait any more. */
+  leave(hold: Hold, route: SharedRoute): void
+  charge(route: SharedRoute, usage: Usage.Usage): void
+}
+
+/** How the store has answered a hold. Whoever is refused finds out why by asking again: its limits know it now. */
+export type Reply = "admitted" | "refused" | BudgetError
+
+/** A hold on its way to the store, and back. */
+export class Ticket {
+  /** When the store has taken it, in the store's time. */
+  takenAt = 0
+  /**
+   * `asked`: there is no answer yet. `held`: the store counts it. `apart`: it goes on without the store, which cannot be
+   * reached. `over`: it has ended, or was never let in.
+   */
+  state: "asked" | "held" | "apart" | "over" = "asked"
+  #reply: Reply | undefined
+  #onReply: ((reply: Reply) => void) | undefined
+
+  /** Tells the answer, at once if it is there. */
+  await(onReply: (reply: Reply) => void): void {
+    if (this.#reply === undefined) this.#onReply = onReply
+    else onReply(this.#reply)
+  }
+
+  answer(reply: Reply): void {
+    if (this.#reply !== undefined) return
+    this.#reply = reply
+    this.#onReply?.(reply)
+  }
+}
