@@ -5,11 +5,12 @@ import * as Option from "effect/Option"
 import * as BudgetError from "../BudgetError.ts"
 import type { Place } from "../Budget.ts"
 import type * as Usage from "../Usage.ts"
-import type { Admission } from "./admission/admission.ts"
+import type { Admission, Obstacle } from "./admission/admission.ts"
 import { boundOf } from "./bound.ts"
 import { forecast } from "./admission/forecast.ts"
 import type { Hold } from "./admission/hold.ts"
 import type { Outcome, Sleeper, Waiter } from "./admission/line.ts"
+import type { Reply, Ticket } from "./admission/link.ts"
 import { invalidEstimate, refusal } from "./admission/refusal.ts"
 import { Carving } from "./admission/slice.ts"
 import { isHeard, tell } from "./admission/listeners.ts"
@@ -41,12 +42,33 @@ export const enter = <A, E, R>(
   const bound = boundOf()
   if (bound !== undefined && bound.millisLeft <= 0) return refuse(hold, bound.refusal(hold.node.name, undefined))
   const now = admission.timeline.now()
+  hold.isPatient = manner.maxWaitMillis > 0
   const obstacle = admission.tryTake(hold, now)
-  if (obstacle === undefined) return admitted(hold, proceed)
-  const until = now + manner.maxWaitMillis
+  if (obstacle !== undefined) return obstructed({ admission, hold, manner, since: now, proceed }, obstacle, now)
+  return hold.ticket === undefined ? admitted(hold, proceed) : taken({ admission, hold, manner, since: now, proceed })
+}
+
+/** A request on its way in. */
+interface Entry<A, E, R> {
+  readonly admission: Admission
+  readonly hold: Hold
+  readonly manner: Manner
+  readonly since: number
+  readonly proceed: (hold: Hold) => Effect.Effect<A, E, R>
+}
+
+/** Waits, or refuses where that is of no use. */
+const obstructed = <A, E, R>(
+  entry: Entry<A, E, R>,
+  obstacle: Obstacle,
+  now: number
+): Effect.Effect<A, E | BudgetError.BudgetError, R> => {
+  const { admission, hold, manner, since } = entry
+  const until = since + manner.maxWaitMillis
   if (obstacle.at === NEVER || !(until > now) || admission.outlasts(obstacle, now, until)) {
     return refuse(hold, refusal(obstacle, now))
   }
+  const bound = boundOf()
   const endsAt = bound === undefined ? Number.POSITIVE_INFINITY : now + bound.millisLeft
   // Who starts at the deadline has no time left.
   if (bound !== undefined && admission.outlasts(obstacle, now, endsAt - 1)) {
@@ -54,20 +76,42 @@ export const enter = <A, E, R>(
   }
   const waiter = admission.wait(hold, obstacle, Math.min(until, endsAt), now)
   const { onWait } = manner
-  if (onWait === undefined) return awaiting(waiter, proceed)
+  if (onWait === undefined) return awaiting(entry, waiter)
   // Whatever is done meanwhile must not keep a call that has been let in from starting.
   const meanwhile = Effect.andThen(
-    Effect.suspend(() => onWait(placeOf(admission, waiter))),
+    Effect.suspend(() => onWait(placeOf(admission, hold))),
     Effect.never
   )
   return Effect.flatMap(
     Effect.raceFirst(
-      awaiting(waiter, () => Effect.void),
+      awaiting({ ...entry, manner: { ...manner, onWait: undefined }, proceed: () => Effect.void }, waiter),
       meanwhile
     ),
-    () => proceed(hold)
+    () => entry.proceed(hold)
   )
 }
+
+/** Suspends until a store has answered, and asks again when it has refused: now this process knows why. */
+const asking = <A, E, R>(entry: Entry<A, E, R>, ticket: Ticket): Effect.Effect<A, E | BudgetError.BudgetError, R> =>
+  Effect.callback((resume) => {
+    const dispatcher = Fiber.getCurrent()?.currentDispatcher
+    ticket.await((reply) => dispatcher?.scheduleTask(() => resume(Effect.suspend(() => replied(entry, reply))), 0))
+  })
+
+const replied = <A, E, R>(entry: Entry<A, E, R>, reply: Reply): Effect.Effect<A, E | BudgetError.BudgetError, R> => {
+  const { admission, hold, proceed } = entry
+  if (reply === "admitted") return admitted(hold, proceed)
+  if (reply !== "refused") return refuse(hold, reply)
+  const problem = hold.measureOn(admission.path(hold.node))
+  if (problem !== undefined) return refuse(hold, invalidEstimate(hold, problem))
+  const now = admission.timeline.now()
+  const obstacle = admission.tryTake(hold, now)
+  return obstacle === undefined ? taken(entry) : obstructed(entry, obstacle, now)
+}
+
+/** Goes on with a hold that the limits of this process have let in. */
+const taken = <A, E, R>(entry: Entry<A, E, R>): Effect.Effect<A, E | BudgetError.BudgetError, R> =>
+  entry.hold.ticket === undefined ? admitted(entry.hold, entry.proceed) : asking(entry, entry.hold.ticket)
 
 /** Sees to a hold that had to wait and did not become open: it leaves the line, and a refusal is reported. */
 export const exitUnentered = (admission: Admission, hold: Hold, exit: Exit.Exit<unknown, unknown>): void => {
@@ -83,34 +127,31 @@ const refuse = (hold: Hold, error: BudgetError.BudgetError): Effect.Effect<never
   return Effect.fail(error)
 }
 
-/** Where a waiter stands, in the time of the clock. */
-const placeOf = ({ timeline }: Admission, waiter: Waiter): Effect.Effect<Place> =>
+/** Where whoever waits stands, in the time of the clock. On its way to a store it stands nowhere. */
+const placeOf = ({ timeline }: Admission, hold: Hold): Effect.Effect<Place> =>
   Effect.sync(() => {
-    const { position, startsAt } = forecast(waiter, timeline.now())
+    const { position, startsAt } = forecast(hold, timeline.now())
     return { position, startsAt: startsAt === undefined ? undefined : startsAt - timeline.wallOffset }
   })
 
 /** Suspends until the waiting is over. What follows is resumed with, and little more is held: many may wait. */
 const awaiting = <A, E, R>(
-  waiter: Waiter,
-  proceed: (hold: Hold) => Effect.Effect<A, E, R>
+  entry: Entry<A, E, R>,
+  waiter: Waiter
 ): Effect.Effect<A, E | BudgetError.BudgetError, R> =>
-  Effect.callback((resume) => waiter.await(new SleepingFiber(waiter.hold, proceed, resume)))
+  Effect.callback((resume) => waiter.await(new SleepingFiber(entry, resume)))
 
 /** An object rather than a closure: it is smaller. */
 class SleepingFiber<A, E, R> implements Sleeper {
   readonly #fiber = Fiber.getCurrent()
-  readonly #hold: Hold
-  readonly #proceed: (hold: Hold) => Effect.Effect<A, E, R>
+  readonly #entry: Entry<A, E, R>
   readonly #resume: (effect: Effect.Effect<A, E | BudgetError.BudgetError, R>) => void
 
   constructor(
-    hold: Hold,
-    proceed: (hold: Hold) => Effect.Effect<A, E, R>,
+    entry: Entry<A, E, R>,
     resume: (effect: Effect.Effect<A, E | BudgetError.BudgetError, R>) => void
   ) {
-    this.#hold = hold
-    this.#proceed = proceed
+    this.#entry = entry
     this.#resume = resume
   }
 
@@ -119,11 +160,11 @@ class SleepingFiber<A, E, R> implements Sleeper {
   }
 
   #next(outcome: Outcome): Effect.Effect<A, E | BudgetError.BudgetError, R> {
-    if (outcome === "admitted") return admitted(this.#hold, this.#proceed)
+    if (outcome === "admitted") return taken(this.#entry)
     if (!(outcome instanceof BudgetError.BudgetError)) return Effect.interrupt
     const bound = boundOf(this.#fiber)
     const isOver = bound !== undefined && bound.millisLeft <= 0
-    return Effect.fail(isOver ? bound.refusal(this.#hold.node.name, outcome.reason) : outcome)
+    return Effect.fail(isOver ? bound.refusal(this.#entry.hold.node.name, outcome.reason) : outcome)
   }
 }
 

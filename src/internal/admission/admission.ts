@@ -190,7 +190,7 @@ export class Admission {
       if (amount > 0) state.charge(amount, now)
     }
     for (const { ledger } of nodes) ledger.charge(usage)
-    path.shared?.link.charge(path.shared, usage)
+    path.shared?.link.charge(path, path.shared, usage)
     if (hasThresholds) this.#tellReached(counting, now)
     this.#afterSettlement(path)
   }

@@ -1,4 +1,5 @@
 import { AFTER_SETTLEMENT } from "../limit/state.ts"
+import type { Hold } from "./hold.ts"
 import type { Waiter } from "./line.ts"
 import type { Gate } from "./node.ts"
 
@@ -6,8 +7,8 @@ import type { Gate } from "./node.ts"
  * Where a waiter stands at its gate, and the earliest start that can be promised it now: everybody ahead is admitted
  * in turn on a copy of the gate's counters, and nothing is given back. Unknown where only settlements make room.
  */
-export const forecast = (waiter: Waiter, now: number): { position: number; startsAt: number | undefined } => {
-  if (waiter.outcome !== undefined) return { position: 0, startsAt: now }
+export const forecast = ({ waiter }: Hold, now: number): { position: number; startsAt: number | undefined } => {
+  if (waiter === undefined || waiter.outcome !== undefined) return { position: 0, startsAt: now }
   const gate = waiter.line.gates[0]!
   const state = gate.state.clone()
   let position = 0

@@ -1,14 +1,16 @@
 import type { BudgetError } from "../../BudgetError.ts"
-import type * as BudgetStore from "../../BudgetStore.ts"
+import type * as StoreProtocol from "../../StoreProtocol.ts"
+import type * as Meter from "../../Meter.ts"
 import type * as Usage from "../../Usage.ts"
 import type { Hold } from "./hold.ts"
-import type { BudgetNode } from "./node.ts"
+import type { BudgetNode, Path } from "./node.ts"
 
 /** The shared budgets of a path, and the link to the store that has their counters. */
-export interface SharedRoute extends BudgetStore.Route {
+export interface SharedRoute extends StoreProtocol.Route {
   readonly link: Link
-  /** Which gates of the path are the limits of the route, in its order. */
+  /** Which gates of the path are the limits of the route, in its order, and what they measure. */
   readonly indices: ReadonlyArray<number>
+  readonly meters: ReadonlyArray<Meter.Meter>
   readonly nodes: ReadonlyArray<BudgetNode>
 }
 
@@ -28,7 +30,7 @@ export interface Link {
   settle(hold: Hold, route: SharedRoute, ticket: Ticket, actual: Usage.Usage | undefined): void
   /** A hold that the store knows as waiting does not wait any more. */
   leave(hold: Hold, route: SharedRoute): void
-  charge(route: SharedRoute, usage: Usage.Usage): void
+  charge(path: Path, route: SharedRoute, usage: Usage.Usage): void
 }
 
 /** How the store has answered a hold. Whoever is refused finds out why by asking again: its limits know it now. */

@@ -1,5 +1,5 @@
 import type { BudgetEvent } from "../../BudgetEvent.ts"
-import type { SharedBudget } from "../../BudgetStore.ts"
+import type { SharedBudget } from "../../StoreProtocol.ts"
 import { isBuiltIn, type Meter } from "../../Meter.ts"
 import type { Ledger } from "../ledger.ts"
 import { CarvingState } from "../limit/carving.ts"
@@ -233,11 +233,13 @@ export const pathThrough = (nodes: ReadonlyArray<BudgetNode>, counting: Readonly
 const routeThrough = (nodes: ReadonlyArray<BudgetNode>, gates: ReadonlyArray<Gate>): SharedRoute | undefined => {
   const link = nodes.find(({ shared }) => shared !== undefined)?.shared?.link
   if (link === undefined) return undefined
+  const indices = [...gates.keys()].filter((index) => gates[index]!.state instanceof SharedState)
   return {
     link,
+    indices,
     budgets: nodes.flatMap((node) => node.asShared ?? []),
     nodes: nodes.filter(({ shared }) => shared !== undefined),
-    indices: [...gates.keys()].filter((index) => gates[index]!.state instanceof SharedState)
+    meters: indices.map((index) => gates[index]!.meter)
   }
 }
 

@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type { Answer, Batch, Operation, Refused, Reserve, Route, SharedBudget, Sight, Store } from "../../BudgetStore.ts"
+import type { Answer, Batch, Operation, Refused, Reserve, Route, SharedBudget, Sight, Store } from "../../StoreProtocol.ts"
 import { Ledger } from "../ledger.ts"
 import { starting } from "../limit/start.ts"
 import { AFTER_SETTLEMENT, type LimitState, NEVER } from "../limit/state.ts"

@@ -1,38 +1,46 @@
-import type { Charge, Operation, Settle } from "../../BudgetStore.ts"
+import type { Charge, Operation, Settle, Sight } from "../../StoreProtocol.ts"
 import * as Usage from "../../Usage.ts"
-import type { Hold } from "../admission/hold.ts"
-import type { SharedRoute } from "../admission/link.ts"
+import type { SharedRoute, Ticket } from "../admission/link.ts"
 
-/** An operation, and who wants to know what came of it. */
+/** Something to tell or to ask. */
 export interface Errand {
   readonly operation: Operation
-  /** Is told the answer of an operation that asks something. */
-  readonly onAnswer?: (answer: unknown) => void
+  /** Where the store gets room by it. */
+  readonly frees?: SharedRoute
+  /** The reservations that it makes the store count again. */
+  readonly asserts?: ReadonlyArray<Ticket>
+  /** Is told how full a budget is. Nothing, if the store cannot say. */
+  readonly onSight?: (sight: Sight | undefined) => void
+  /** Is told by how much limits were tightened. */
+  readonly onTightened?: (by: ReadonlyArray<number>) => void
 }
 
-type Mutable<A> = { -readonly [Key in keyof A]: A[Key] extends ReadonlyArray<number> ? Array<number> : A[Key] }
+/** A sum that grows in place. */
+type Sum<A> = { -readonly [Key in keyof A]: A[Key] extends ReadonlyArray<number> ? Array<number> : A[Key] } & {
+  readonly route: SharedRoute
+}
 
 /**
  * What has yet to be told to the store. Settlements of the same instant and route are added up, and so are charges of a
  * route: however long the store is away, there are no more of them than reservations that it knows of.
  */
 export class Outbox {
-  #settles = new Map<SharedRoute, Map<number, Mutable<Settle>>>()
-  #charges = new Map<SharedRoute, Mutable<Charge>>()
+  #settles = new Map<SharedRoute, Map<number, Sum<Settle>>>()
+  #charges = new Map<SharedRoute, Sum<Charge>>()
   #others: Array<Errand> = []
 
   get isEmpty(): boolean {
     return this.#settles.size === 0 && this.#charges.size === 0 && this.#others.length === 0
   }
 
-  /** A hold that the store has taken at an instant has ended. Without an actual usage it was released. */
-  settle(hold: Hold, route: SharedRoute, takenAt: number, actual: Usage.Usage | undefined): void {
+  /** A reservation that the store has taken at an instant has ended. Without an actual usage it was released. */
+  settle(route: SharedRoute, estimates: ReadonlyArray<number>, takenAt: number, actual: Usage.Usage | undefined): void {
     const settle = this.#settleOf(route, takenAt)
     settle.count++
-    if (actual !== undefined) settle.usage = Usage.sum(settle.usage, actual)
-    for (const [index, place] of route.indices.entries()) {
-      const estimate = hold.amounts[place]!
-      const used = actual === undefined ? 0 : hold.path.gates[place]!.meter.measure(actual)
+    if (actual !== undefined) settle.usage = Usage.add(settle.usage, actual)
+    for (let index = 0; index < estimates.length; index++) {
+      const estimate = estimates[index]!
+      const used = actual === undefined ? 0 : route.meters[index]!.measure(actual)
       settle.estimates[index]! += estimate
       settle.actuals[index]! += used
       if (used < estimate) settle.refunds[index]! += estimate - used
@@ -41,7 +49,7 @@ export class Outbox {
 
   charge(route: SharedRoute, amounts: ReadonlyArray<number>, usage: Usage.Usage): void {
     const charge = this.#chargeOf(route)
-    charge.usage = Usage.sum(charge.usage, usage)
+    charge.usage = Usage.add(charge.usage, usage)
     for (const [index, amount] of amounts.entries()) charge.amounts[index]! += amount
   }
 
@@ -49,11 +57,28 @@ export class Outbox {
     this.#others.push(errand)
   }
 
+  /** Forgets what has ended, because the store has settled it by itself. Says how many reservations that were. */
+  dropSettles(): number {
+    let count = 0
+    for (const byInstant of this.#settles.values()) for (const settle of byInstant.values()) count += settle.count
+    this.#settles = new Map()
+    return count
+  }
+
+  /** Charges what has ended, because the store does not know any more that it had been reserved. */
+  chargeSettles(): void {
+    for (const byInstant of this.#settles.values()) {
+      for (const { actuals, route, usage } of byInstant.values()) this.charge(route, actuals, usage)
+    }
+    this.#settles = new Map()
+  }
+
   /** Takes everything out. */
   drain(): ReadonlyArray<Errand> {
     if (this.isEmpty) return []
     const settles = [...this.#settles.values()].flatMap((byInstant) => [...byInstant.values()])
-    const errands = [...settles, ...this.#charges.values()].map((operation): Errand => ({ operation }))
+    const freeing = [...settles, ...this.#charges.values()]
+    const errands = freeing.map((operation): Errand => ({ operation, frees: operation.route }))
     errands.push(...this.#others)
     this.#settles = new Map()
     this.#charges = new Map()
@@ -61,12 +86,12 @@ export class Outbox {
     return errands
   }
 
-  #settleOf(route: SharedRoute, takenAt: number): Mutable<Settle> {
+  #settleOf(route: SharedRoute, takenAt: number): Sum<Settle> {
     let byInstant = this.#settles.get(route)
     if (byInstant === undefined) this.#settles.set(route, (byInstant = new Map()))
     let settle = byInstant.get(takenAt)
     if (settle !== undefined) return settle
-    const zeros = () => new Array<number>(route.indices.length).fill(0)
+    const zeros = () => new Array<number>(route.meters.length).fill(0)
     settle = {
       _tag: "Settle",
       route,
@@ -81,13 +106,13 @@ export class Outbox {
     return settle
   }
 
-  #chargeOf(route: SharedRoute): Mutable<Charge> {
+  #chargeOf(route: SharedRoute): Sum<Charge> {
     const known = this.#charges.get(route)
     if (known !== undefined) return known
-    const charge: Mutable<Charge> = {
+    const charge: Sum<Charge> = {
       _tag: "Charge",
       route,
-      amounts: new Array<number>(route.indices.length).fill(0),
+      amounts: new Array<number>(route.meters.length).fill(0),
       usage: Usage.zero
     }
     this.#charges.set(route, charge)
