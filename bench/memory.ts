@@ -1,6 +1,7 @@
 /** How much memory things take that there may be many of: by how much each lets the heap grow, after collection. */
 import { Effect, Fiber, Semaphore } from "effect"
 import { Budget, BudgetMap, Limit } from "effect-budget"
+import { starting } from "../src/internal/limit/start.ts"
 import { Ledger } from "../src/internal/ledger.ts"
 import { actual, actualTokens, estimate, estimateTokens, plenty } from "./amounts.ts"
 import { median } from "./harness.ts"
@@ -50,10 +51,10 @@ const CALLS = 3
 /** Ledgers through which some calls have come and gone, a few milliseconds apart. */
 const ledgers = Effect.fnUntraced(function* (count: number) {
   const kept = new Array<Ledger>(count)
-  const readWallOffset = () => 0
+  const start = starting(() => 0)
   const heap = yield* watchHeap
   for (let index = 0; index < count; index++) {
-    const ledger = new Ledger(limits, readWallOffset)
+    const ledger = new Ledger(limits, start)
     for (let call = 0; call < CALLS; call++) passThrough(ledger, START_MILLIS + 7 * call)
     kept[index] = ledger
   }

@@ -18,6 +18,7 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { BudgetError } from "./BudgetError.ts"
 import type { BudgetEvent } from "./BudgetEvent.ts"
+import { BudgetStore } from "./BudgetStore.ts"
 import * as internal from "./internal/budget.ts"
 import type * as Limit from "./Limit.ts"
 import type * as Meter from "./Meter.ts"
@@ -322,12 +323,20 @@ export interface Snapshot {
   readonly limits: ReadonlyArray<LimitSnapshot>
   /** Reservations that are not settled, of this budget and of those inside it. */
   readonly open: number
-  /** Requests that wait, for this budget and for those inside it. */
+  /** Requests that wait in this process, for this budget and for those inside it. */
   readonly waiting: number
-  /** Everything that was settled or charged, here and in the budgets inside it. */
+  /**
+   * Everything that was settled or charged, here and in the budgets inside it. What a store has settled, because a
+   * process had died, is in the counters of the limits only.
+   */
   readonly spent: Usage.Usage
   /** Until when nothing is admitted, in epoch millis, during a pause. */
   readonly pausedUntil: number | undefined
+  /**
+   * When it was so, in epoch millis: now. While the store of a shared budget cannot be reached, when that was last heard
+   * of; 0 if it never was.
+   */
+  readonly asOf: number
 }
 
 /**
@@ -414,12 +423,29 @@ export interface Options {
 }
 
 /**
+ * What a budget is made of, its name and surroundings included.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface MakeOptions extends Options {
+  /** Names the budget in errors, events and snapshots. */
+  readonly name: string
+  /** The budgets that it is inside: what it spends, they spend. */
+  readonly within?: ReadonlyArray<Budget>
+}
+
+/**
  * Makes a budget, private to the scope. When the scope closes, whoever waits for it just then is interrupted.
  *
  * **Details**
  *
+ * With a `key` its counters belong to the `BudgetStore`: all budgets of that key, in this process and in others, share
+ * them. The limits are those that each declares: processes should declare the same. Budgets that are reserved together
+ * must have one outermost shared budget, or the same word in braces in their keys, as in `"{acme}/key"`.
+ *
  * It dies with a `RangeError` when two limits have the same name, the weight or a threshold is not a positive number,
- * or the budgets it is within live under another `Clock`.
+ * the budgets it is within live under another `Clock`, or a budget around it has the same key or another store.
  *
  * **Example**
  *
@@ -443,14 +469,10 @@ export interface Options {
  * @category constructors
  * @since 0.1.0
  */
-export const make: (
-  options: Options & {
-    /** Names the budget in errors, events and snapshots. */
-    readonly name: string
-    /** The budgets that it is inside: what it spends, they spend. */
-    readonly within?: ReadonlyArray<Budget>
-  }
-) => Effect.Effect<Budget, never, Scope.Scope> = internal.make
+export const make: {
+  (options: MakeOptions & { readonly key: string }): Effect.Effect<Budget, never, Scope.Scope | BudgetStore>
+  (options: MakeOptions & { readonly key?: undefined }): Effect.Effect<Budget, never, Scope.Scope>
+} = internal.make
 
 /**
  * Carves a budget out of another one, for as long as the scope is open: what it may spend is set aside there at once,
@@ -470,6 +492,7 @@ export const make: (
  *   slice's own maximum counts in them at once. `spent` and `open` of the budgets around it count calls, not slices.
  * - Calls that are open when the scope closes keep what they have reserved. A call that is made after that is one of an
  *   ordinary budget inside `from`.
+ * - What is set aside is set aside in this process: the caps of shared budgets are passed by each call.
  * - `updateLimits` changes nothing of what was set aside. A slice with a larger maximum than that still gets no more.
  *   A cap that `from` gets meanwhile holds nothing for the slice, whose calls pass it one by one.
  *
@@ -556,19 +579,25 @@ export type Tag<Self> = Context.Key<Self, Budget>
  * @category services
  * @since 0.1.0
  */
-export interface ServiceClass<Self, Id extends string, Outer> extends Context.ServiceClass<Self, Id, Budget> {
+export interface ServiceClass<Self, Id extends string, Outer, Store = never> extends Context.ServiceClass<
+  Self,
+  Id,
+  Budget
+> {
   /** Holds the budget's counters. Provided several times in one program, it is the same budget. */
-  readonly layer: Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
+  readonly layer: Layer.Layer<Self, never, Exclude<Outer, Scope.Scope> | Store>
   /** A budget of its own wherever it is provided: one per run, per task, per request. */
-  readonly fresh: Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
+  readonly fresh: Layer.Layer<Self, never, Exclude<Outer, Scope.Scope> | Store>
   /** Takes other limits than those that were declared: for another environment, or a test. */
-  readonly layerWith: (options: Options) => Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
+  readonly layerWith: (options: Options) => Layer.Layer<Self, never, Exclude<Outer, Scope.Scope> | Store>
   /** Takes the limits from a config. A limit that makes no sense is a `ConfigError`. */
   readonly layerConfig: (
     config: Config.Config<Options>
-  ) => Layer.Layer<Self, Config.ConfigError, Exclude<Outer, Scope.Scope>>
+  ) => Layer.Layer<Self, Config.ConfigError, Exclude<Outer, Scope.Scope> | Store>
   /** The budgets that it is inside. */
   readonly within: ReadonlyArray<Tag<Outer>>
+  /** Where its counters are, if it has a `key`. */
+  readonly storage: Effect.Effect<Storage | undefined, never, Store>
   /** What its layer makes it of. */
   readonly options: Options
 
@@ -650,59 +679,122 @@ export interface ServiceClass<Self, Id extends string, Outer> extends Context.Se
  * @category services
  * @since 0.1.0
  */
-export const Service =
-  <Self>() =>
+export const Service = <Self>(): Declare<Self> => {
+  function service<const Id extends string, Outer extends ReadonlyArray<unknown> = readonly []>(
+    id: Id,
+    options: ServiceOptions<Outer> & { readonly key: string }
+  ): ServiceClass<Self, Id, Outer[number], BudgetStore>
+  function service<const Id extends string, Outer extends ReadonlyArray<unknown> = readonly []>(
+    id: Id,
+    options: ServiceOptions<Outer> & { readonly key?: undefined }
+  ): ServiceClass<Self, Id, Outer[number]>
+  function service<Outer extends ReadonlyArray<unknown>>(
+    id: string,
+    options: ServiceOptions<Outer> & { readonly key?: string | undefined }
+  ) {
+    const { key } = options
+    return key === undefined
+      ? declare<Self, Outer, never>(id, options, Effect.undefined, make)
+      : declare<Self, Outer, BudgetStore>(
+          id,
+          options,
+          BudgetStore.useSync((sharing) => ({ key, sharing })),
+          (given) => make({ ...given, key })
+        )
+  }
+  return service
+}
+
+/**
+ * Where the counters of a shared budget are: in a store, under a key.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Storage {
+  readonly key: string
+  readonly sharing: Context.Service.Shape<typeof BudgetStore>
+}
+
+/**
+ * How a budget is declared as a service.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export interface Declare<Self> {
   <const Id extends string, Outer extends ReadonlyArray<unknown> = readonly []>(
     id: Id,
-    options: Options & { readonly within?: { readonly [Index in keyof Outer]: Tag<Outer[Index]> } }
-  ): ServiceClass<Self, Id, Outer[number]> => {
-    const tag = Context.Service<Self, Budget>()(id)
-    const within: ReadonlyArray<Tag<Outer[number]>> = options.within ?? []
-    const makeWith = (limits: Options) =>
-      Effect.flatMap(Effect.all(within), (outer) => make({ ...limits, name: id, within: outer }))
-    const layer = Layer.effect(tag, makeWith(options))
+    options: ServiceOptions<Outer> & { readonly key: string }
+  ): ServiceClass<Self, Id, Outer[number], BudgetStore>
+  <const Id extends string, Outer extends ReadonlyArray<unknown> = readonly []>(
+    id: Id,
+    options: ServiceOptions<Outer> & { readonly key?: undefined }
+  ): ServiceClass<Self, Id, Outer[number]>
+}
 
-    function spend(
-      options: SpendOptions
-    ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R | Self>
-    function spend<A>(
-      options: SpendActualOptions<A>
-    ): <E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R | Self>
-    function spend<A>(options: SpendOptions | SpendActualOptions<A>) {
-      return <E, R>(self: Effect.Effect<A, E, R>) =>
-        tag.use((budget) =>
-          options.actual === undefined ? budget.spend(options)(self) : budget.spend<A>(options)(self)
-        )
-    }
+/**
+ * What a service is declared with.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export interface ServiceOptions<Outer extends ReadonlyArray<unknown>> extends Options {
+  /** The budgets that it is inside. Its layer needs them. */
+  readonly within?: { readonly [Index in keyof Outer]: Tag<Outer[Index]> }
+}
 
-    return Object.assign(tag, {
-      layer,
-      fresh: Layer.fresh(layer),
-      layerWith: (limits: Options) => Layer.effect(tag, makeWith(limits)),
-      layerConfig: (config: Config.Config<Options>) =>
-        Layer.effect(tag, Effect.flatMap(refuseNonsense(config), makeWith)),
-      within,
-      options,
-      reserve: (estimate: Usage.Usage, manner?: ReserveOptions) =>
-        tag.use((budget) => budget.reserve(estimate, manner)),
-      tryReserve: (estimate: Usage.Usage, options?: TryReserveOptions) =>
-        tag.use((budget) => budget.tryReserve(estimate, options)),
-      withReservation: <A, E, R>(
-        estimate: Usage.Usage,
-        body: (reservation: Reservation) => Effect.Effect<A, E, R>,
-        options?: ReserveOptions
-      ) => tag.use((budget) => budget.withReservation(estimate, body, options)),
-      spend,
-      charge: (usage: Usage.Usage) => tag.use((budget) => budget.charge(usage)),
-      snapshot: tag.use((budget) => budget.snapshot),
-      utilisation: tag.use(utilisation),
-      events: Stream.unwrap(tag.useSync((budget) => budget.events)),
-      pauseUntil: (instant: DateTime.DateTime.Input, options?: PauseOptions) =>
-        tag.use((budget) => budget.pauseUntil(instant, options)),
-      tighten: (window: ProviderWindow) => tag.use((budget) => budget.tighten(window)),
-      updateLimits: (limits: ReadonlyArray<Limit.Limit>) => tag.use((budget) => budget.updateLimits(limits))
-    })
+const declare = <Self, Outer extends ReadonlyArray<unknown>, Store>(
+  id: string,
+  options: ServiceOptions<Outer>,
+  storage: Effect.Effect<Storage | undefined, never, Store>,
+  makeOne: (options: MakeOptions) => Effect.Effect<Budget, never, Scope.Scope | Store>
+): ServiceClass<Self, string, Outer[number], Store> => {
+  const tag = Context.Service<Self, Budget>()(id)
+  const within: ReadonlyArray<Tag<Outer[number]>> = options.within ?? []
+  const makeWith = (limits: Options) =>
+    Effect.flatMap(Effect.all(within), (outer) => makeOne({ ...limits, name: id, within: outer }))
+  const layer = Layer.effect(tag, makeWith(options))
+
+  function spend(
+    options: SpendOptions
+  ): <A, E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R | Self>
+  function spend<A>(
+    options: SpendActualOptions<A>
+  ): <E, R>(self: Effect.Effect<A, E, R>) => Effect.Effect<A, E | BudgetError, R | Self>
+  function spend<A>(options: SpendOptions | SpendActualOptions<A>) {
+    return <E, R>(self: Effect.Effect<A, E, R>) =>
+      tag.use((budget) => (options.actual === undefined ? budget.spend(options)(self) : budget.spend<A>(options)(self)))
   }
+
+  return Object.assign(tag, {
+    layer,
+    fresh: Layer.fresh(layer),
+    layerWith: (limits: Options) => Layer.effect(tag, makeWith(limits)),
+    layerConfig: (config: Config.Config<Options>) =>
+      Layer.effect(tag, Effect.flatMap(refuseNonsense(config), makeWith)),
+    within,
+    storage,
+    options,
+    reserve: (estimate: Usage.Usage, manner?: ReserveOptions) => tag.use((budget) => budget.reserve(estimate, manner)),
+    tryReserve: (estimate: Usage.Usage, options?: TryReserveOptions) =>
+      tag.use((budget) => budget.tryReserve(estimate, options)),
+    withReservation: <A, E, R>(
+      estimate: Usage.Usage,
+      body: (reservation: Reservation) => Effect.Effect<A, E, R>,
+      options?: ReserveOptions
+    ) => tag.use((budget) => budget.withReservation(estimate, body, options)),
+    spend,
+    charge: (usage: Usage.Usage) => tag.use((budget) => budget.charge(usage)),
+    snapshot: tag.use((budget) => budget.snapshot),
+    utilisation: tag.use(utilisation),
+    events: Stream.unwrap(tag.useSync((budget) => budget.events)),
+    pauseUntil: (instant: DateTime.DateTime.Input, options?: PauseOptions) =>
+      tag.use((budget) => budget.pauseUntil(instant, options)),
+    tighten: (window: ProviderWindow) => tag.use((budget) => budget.tighten(window)),
+    updateLimits: (limits: ReadonlyArray<Limit.Limit>) => tag.use((budget) => budget.updateLimits(limits))
+  })
+}
 
 /** The constructors of limits throw; what a config makes them throw is a mistake in the config. */
 const refuseNonsense = <A>(config: Config.Config<A>): Effect.Effect<A, Config.ConfigError> =>

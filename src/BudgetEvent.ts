@@ -26,6 +26,9 @@ export type BudgetEvent =
   | Overran
   | InvalidReport
   | SettledAlready
+  | LeaseExpired
+  | StoreUnreachable
+  | StoreReached
 
 /**
  * A reservation was admitted, after waiting for so long. `estimate` is what was granted.
@@ -166,4 +169,40 @@ export interface SettledAlready {
   readonly budget: string
   readonly estimate: Usage.Usage
   readonly attempted: "commit" | "release" | "record"
+}
+
+/**
+ * The store of a shared budget has not heard of this process for longer than its lease, and has settled this
+ * reservation by itself. The call may still run: what it settles later is not counted again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LeaseExpired {
+  readonly _tag: "LeaseExpired"
+  readonly budget: string
+  readonly estimate: Usage.Usage
+}
+
+/**
+ * The store of a shared budget has failed, or has not answered in time. `budget` is the shared one.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StoreUnreachable {
+  readonly _tag: "StoreUnreachable"
+  readonly budget: string
+  readonly cause: unknown
+}
+
+/**
+ * The store of a shared budget answers again.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StoreReached {
+  readonly _tag: "StoreReached"
+  readonly budget: string
 }

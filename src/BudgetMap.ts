@@ -14,7 +14,7 @@ import * as LayerMap from "effect/LayerMap"
 import type * as Scope from "effect/Scope"
 import type * as Budget from "./Budget.ts"
 import { Admission } from "./internal/admission/admission.ts"
-import { makeNode, open, reopenNode } from "./internal/budget.ts"
+import { makeNode, makeSharedNode, open, reopenNode } from "./internal/budget.ts"
 import { Retention } from "./internal/retention.ts"
 
 /**
@@ -27,7 +27,10 @@ export interface BudgetMap<Id> {
   /** A layer with the budget of a key. All layers of one key are the same budget. */
   get(key: string): Layer.Layer<Id>
 
-  /** Forgets what the budget of a key has counted. Who uses it just now goes on with the old counters. */
+  /**
+   * Forgets what the budget of a key has counted. Who uses it just now goes on with the old counters. Counters in a
+   * store belong to all processes and stay.
+   */
   forget(key: string): Effect.Effect<void>
 }
 
@@ -37,9 +40,9 @@ export interface BudgetMap<Id> {
  * @category models
  * @since 0.1.0
  */
-export interface Options<Id, Outer> {
+export interface Options<Id, Outer, Store = never> {
   /** The budget that each key provides. It brings the budgets that they are all within. */
-  readonly budget: Budget.ServiceClass<Id, string, Outer>
+  readonly budget: Budget.ServiceClass<Id, string, Outer, Store>
   /** What the budget of a key is made of: as `budget` by default. Keys of one plan best share one array of limits. */
   readonly options?: ((key: string) => Budget.Options) | undefined
   /**
@@ -55,13 +58,13 @@ export interface Options<Id, Outer> {
  * @category services
  * @since 0.1.0
  */
-export interface ServiceClass<Self, Name extends string, Id, Outer> extends Context.ServiceClass<
+export interface ServiceClass<Self, Name extends string, Id, Outer, Store = never> extends Context.ServiceClass<
   Self,
   Name,
   BudgetMap<Id>
 > {
   /** Holds the counters of all keys. */
-  readonly layer: Layer.Layer<Self, never, Exclude<Outer, Scope.Scope>>
+  readonly layer: Layer.Layer<Self, never, Exclude<Outer, Scope.Scope> | Store>
   /** See {@link BudgetMap.get}. */
   readonly get: (key: string) => Layer.Layer<Id, never, Self>
   /** See {@link BudgetMap.forget}. */
@@ -72,6 +75,8 @@ export interface ServiceClass<Self, Name extends string, Id, Outer> extends Cont
  * Declares a family of budgets as a service.
  *
  * **Details**
+ *
+ * Where `budget` has a `key`, each key of the family has counters of its own in the store, under `key/` and its own.
  *
  * Memory is bounded by what has to be remembered: a key whose windows are empty, whose buckets are full and whose
  * caps are unspent is forgotten. A cap that has been spent from is never forgotten by itself, because the next call
@@ -115,10 +120,10 @@ export interface ServiceClass<Self, Name extends string, Id, Outer> extends Cont
  */
 export const Service =
   <Self>() =>
-  <const Name extends string, Id, Outer = never>(
+  <const Name extends string, Id, Outer = never, Store = never>(
     name: Name,
-    options: Options<Id, Outer>
-  ): ServiceClass<Self, Name, Id, Outer> => {
+    options: Options<Id, Outer, Store>
+  ): ServiceClass<Self, Name, Id, Outer, Store> => {
     const tag = Context.Service<Self, BudgetMap<Id>>()(name)
     return Object.assign(tag, {
       layer: Layer.effect(tag, make(options)),
@@ -133,20 +138,28 @@ export const Service =
  * @category constructors
  * @since 0.1.0
  */
-export const make = Effect.fnUntraced(function* <Id, Outer>(
-  options: Options<Id, Outer>
-): Effect.fn.Return<BudgetMap<Id>, never, Outer | Scope.Scope> {
+export const make = Effect.fnUntraced(function* <Id, Outer, Store = never>(
+  options: Options<Id, Outer, Store>
+): Effect.fn.Return<BudgetMap<Id>, never, Outer | Store | Scope.Scope> {
   const { budget, idleTimeToLive = "1 minute", options: optionsOf = () => budget.options } = options
   const admission = yield* Admission.current
   const within = yield* Effect.all(budget.within)
+  const storage = yield* budget.storage
   const retention = new Retention()
   const now = () => admission.timeline.now()
+
+  const nodeOf = (key: string, options: Budget.Options) => {
+    const made = { ...options, name: `${budget.key}(${key})`, within }
+    return storage === undefined
+      ? makeNode(admission, made)
+      : makeSharedNode(admission, storage.sharing, `${storage.key}/${key}`, made)
+  }
 
   const budgetOf = Effect.fnUntraced(function* (key: string) {
     const options = optionsOf(key)
     const left = retention.find(key)
     if (left !== undefined) reopenNode(admission, left, options)
-    const node = left ?? makeNode(admission, { ...options, name: `${budget.key}(${key})`, within })
+    const node = left ?? nodeOf(key, options)
     retention.use(key, node, now())
     yield* Effect.addFinalizer(() => Effect.sync(() => retention.leave(key, node, now())))
     return yield* open(admission, node, { onFailure: options.onFailure, within })

@@ -18,6 +18,8 @@ export * as BudgetError from "./BudgetError.ts"
 export * as BudgetEvent from "./BudgetEvent.ts"
 /** A family of budgets by key. */
 export * as BudgetMap from "./BudgetMap.ts"
+/** Where the counters of shared budgets live. */
+export * as BudgetStore from "./BudgetStore.ts"
 /** A `fetch` within a budget. */
 export * as BudgetedFetch from "./BudgetedFetch.ts"
 /** An `HttpClient` within a budget. */
@@ -51,6 +53,8 @@ export { makeBudget } from "./PromiseBudget.ts"
 export * as Pricing from "./Pricing.ts"
 /** A held estimate. */
 export * as Reservation from "./Reservation.ts"
+/** What a store of shared budgets does, for who writes one. */
+export * as StoreProtocol from "./StoreProtocol.ts"
 /** Counts the tokens of texts and chat messages. */
 export * as TokenCounter from "./TokenCounter.ts"
 /** What one call consumes. */

@@ -92,7 +92,7 @@ describe("the constructors of limits", () => {
 
   it("start each limit unused, and with all of it ready", () => {
     for (const make of Object.values(constructors)) {
-      const state = start(make(7), () => 0)
+      const state = starting(() => 0)(make(7))
       expect(state.readyAt(7, 0)).toBe(0)
       expect(state.isUnused(0)).toBe(true)
       state.take(1, 0)

@@ -7,12 +7,14 @@ import type * as Stream from "effect/Stream"
 import type * as Budget from "../Budget.ts"
 import * as BudgetError from "../BudgetError.ts"
 import type { BudgetEvent } from "../BudgetEvent.ts"
+import { BudgetStore } from "../BudgetStore.ts"
 import type * as Limit from "../Limit.ts"
 import * as Meter from "../Meter.ts"
 import type { Reservation } from "../Reservation.ts"
 import * as Usage from "../Usage.ts"
 import { Admission } from "./admission/admission.ts"
 import { type Hold, problemWith } from "./admission/hold.ts"
+import type { Shared } from "./admission/link.ts"
 import { BudgetNode, type Conduct } from "./admission/node.ts"
 import { isCarvedTwice, SliceNode } from "./admission/slice.ts"
 import { enter, exitUnentered, type Manner } from "./enter.ts"
@@ -20,7 +22,9 @@ import { isHeard, tell } from "./admission/listeners.ts"
 import { events } from "./events.ts"
 import { Ledger } from "./ledger.ts"
 import { fullness } from "./limit/fullness.ts"
+import type { LimitState } from "./limit/state.ts"
 import { commit, commitResult, OpenReservation, settleAtEnd } from "./settlement.ts"
+import type { Sharing } from "./store/sharing.ts"
 
 /** A budget over a ledger: the shell of effects around the admission. */
 class BudgetImpl implements Budget.Budget {
@@ -129,7 +133,9 @@ class BudgetImpl implements Budget.Budget {
   }
 
   get snapshot(): Effect.Effect<Budget.Snapshot> {
-    return Effect.sync(() => snapshotOf(this.node, this.admission))
+    const { admission, node } = this
+    const here = Effect.sync(() => snapshotOf(node, admission))
+    return node.shared === undefined ? here : Effect.andThen(node.shared.link.look([node]), here)
   }
 
   get events(): Stream.Stream<BudgetEvent> {
@@ -149,9 +155,10 @@ class BudgetImpl implements Budget.Budget {
       const limit = Meter.amount(meter, window.limit)
       const remaining = Meter.amount(meter, window.remaining)
       if (!Usage.isAmount(limit) || !Usage.isAmount(remaining)) return
-      const tightened = this.admission.tighten(this.node, { meter, limit, remaining })
       const path = this.admission.path(this.node)
-      for (const { by, limit } of tightened) tell(path, { _tag: "Tightened", budget: this.name, limit, by })
+      this.admission.tighten(this.node, { meter, limit, remaining }, (tightened) => {
+        for (const { by, limit } of tightened) tell(path, { _tag: "Tightened", budget: this.name, limit, by })
+      })
     })
   }
 
@@ -181,12 +188,65 @@ class BudgetImpl implements Budget.Budget {
   }
 }
 
-/** Makes a budget whose counters live as long as its scope. */
-export const make = (options: MakeOptions): Effect.Effect<Budget.Budget, never, Scope.Scope> =>
-  Effect.flatMap(Admission.current, (admission) => open(admission, makeNode(admission, options), options))
+/** Makes a budget whose counters live as long as its scope, or in a store. */
+export function make(
+  options: MakeOptions & { readonly key: string }
+): Effect.Effect<Budget.Budget, never, Scope.Scope | BudgetStore>
+export function make(
+  options: MakeOptions & { readonly key?: undefined }
+): Effect.Effect<Budget.Budget, never, Scope.Scope>
+export function make(
+  options: MakeOptions & { readonly key?: string | undefined }
+): Effect.Effect<Budget.Budget, never, Scope.Scope | BudgetStore> {
+  const { key } = options
+  return Effect.flatMap(Admission.current, (admission) =>
+    key === undefined
+      ? open(admission, makeNode(admission, options), options)
+      : BudgetStore.use((sharing) => open(admission, makeSharedNode(admission, sharing, key, options), options))
+  )
+}
 
 /** Makes the node of a budget. Throws when the options make no sense. */
-export const makeNode = (admission: Admission, options: MakeOptions): BudgetNode => {
+export const makeNode = (admission: Admission, options: MakeOptions): BudgetNode =>
+  nodeOf(admission, options, admission.start, undefined)
+
+/** Makes the node of a budget whose counters are found in a store, under a key. */
+export const makeSharedNode = (
+  admission: Admission,
+  sharing: Sharing,
+  key: string,
+  options: MakeOptions
+): BudgetNode => {
+  const { name, within = [] } = options
+  if (sharing.admission !== admission) {
+    throw new RangeError(`Budget "${name}": it and its store must be made under the same Clock`)
+  }
+  const around = sharedAround(
+    admission,
+    within.map((budget) => implementationOf(name, budget).node)
+  )
+  if (around.some(({ shared }) => shared?.key === key)) {
+    throw new RangeError(`Budget "${name}": a budget around it has the key "${key}", too`)
+  }
+  const group = around[0]?.shared?.link.group ?? groupOf(key)
+  const channel = sharing.channelOf(group)
+  const start = (limit: Limit.Limit) => (limit._tag === "PerCall" ? admission.start(limit) : channel.stateOf(limit))
+  return nodeOf(admission, options, start, { key, link: channel })
+}
+
+/** Budgets that are reserved together have to be in one place of a store: that of the outermost one. */
+const sharedAround = (admission: Admission, outer: ReadonlyArray<BudgetNode>): ReadonlyArray<BudgetNode> =>
+  outer.flatMap((node) => admission.path(node).nodes.filter(({ shared }) => shared !== undefined)).toReversed()
+
+/** As Redis reads keys: what stands in braces says where a key belongs. */
+const groupOf = (key: string): string => /\{([^{}]+)\}/.exec(key)?.[1] ?? key
+
+const nodeOf = (
+  admission: Admission,
+  options: MakeOptions,
+  start: (limit: Limit.Limit) => LimitState,
+  shared: Shared | undefined
+): BudgetNode => {
   const { limits, name, weight = 1, within = [] } = options
   const outer = within.map((budget) => implementationOf(name, budget))
   if (outer.some((budget) => budget.admission !== admission)) {
@@ -196,9 +256,18 @@ export const makeNode = (admission: Admission, options: MakeOptions): BudgetNode
     name,
     positiveWeight(name, weight),
     outer.map(({ node }) => node),
-    new Ledger(limits, admission.timeline.readWallOffset),
-    conductOf(name, options)
+    new Ledger(limits, start),
+    conductOf(name, options),
+    shared
   )
+  const links = new Set(admission.path(node).nodes.flatMap(({ shared }) => shared?.link ?? []))
+  if (links.size > 1) {
+    const groups = [...links].map(({ group }) => `"${group}"`).join(" and ")
+    throw new RangeError(
+      `Budget "${name}": budgets that are reserved together must be of one group of one store, got ${groups}. Put the ` +
+        `same word in braces into their keys, as in "{acme}/key"`
+    )
+  }
   if (outer.length < 2 || !isCarvedTwice(admission.path(node))) return node
   throw new RangeError(`Budget "${name}": it cannot be within two slices that are carved out of the same budget`)
 }
@@ -241,13 +310,7 @@ const makeSlice = (admission: Admission, options: SliceOptions): SliceNode => {
   }
   const conduct = conductOf(name, options)
   if (conduct.isShadow) throw new RangeError(`Budget "${name}": a slice cannot be a shadow: others rely on its caps`)
-  return new SliceNode(
-    name,
-    positiveWeight(name, weight),
-    outer.node,
-    new Ledger(limits, admission.timeline.readWallOffset),
-    conduct
-  )
+  return new SliceNode(name, positiveWeight(name, weight), outer.node, new Ledger(limits, admission.start), conduct)
 }
 
 /** Room that is kept in a budget's own caps. */
@@ -306,10 +369,17 @@ export const open = (
   node: BudgetNode,
   { onFailure = "release", within = [] }: Pick<MakeOptions, "onFailure" | "within">
 ): Effect.Effect<Budget.Budget, never, Scope.Scope> =>
-  Effect.as(
-    Effect.addFinalizer(() => Effect.sync(() => admission.close(node))),
-    new BudgetImpl(admission, node, within, onFailure)
-  )
+  Effect.suspend(() => {
+    node.shared?.link.enter(node)
+    const close = Effect.sync(() => {
+      admission.close(node)
+      node.shared?.link.exit(node)
+    })
+    return Effect.as(
+      Effect.addFinalizer(() => close),
+      new BudgetImpl(admission, node, within, onFailure)
+    )
+  })
 
 /** The budgets of a path that are within no other, each once: they stand for the provider's key. */
 export const outermostOf = (budget: Budget.Budget): ReadonlyArray<Budget.Budget> =>
@@ -328,7 +398,11 @@ export const countsMoney = (budget: Budget.Budget): boolean => {
 /** How full the fullest limit is that can keep a request of a budget out, as a fraction of its maximum. */
 export const utilisation = (budget: Budget.Budget): Effect.Effect<number> =>
   budget instanceof BudgetImpl
-    ? Effect.sync(() => utilisationOf(budget))
+    ? Effect.suspend(() => {
+        const { shared } = budget.admission.path(budget.node)
+        const here = Effect.sync(() => utilisationOf(budget))
+        return shared === undefined ? here : Effect.andThen(shared.link.look(shared.nodes), here)
+      })
     : Effect.map(budget.snapshot, ({ limits }) => fullest(limits))
 
 const utilisationOf = ({ admission, node }: BudgetImpl): number => {
@@ -350,7 +424,7 @@ const fullest = (limits: ReadonlyArray<Pick<Budget.LimitSnapshot, "limit" | "use
 }
 
 /** What a budget is made of, its name and surroundings included. */
-type MakeOptions = Parameters<typeof Budget.make>[0]
+type MakeOptions = Budget.MakeOptions
 
 type SliceOptions = Parameters<typeof Budget.slice>[0]
 
@@ -386,7 +460,9 @@ const patient: Manner = { least: undefined, maxWaitMillis: Number.POSITIVE_INFIN
 
 const snapshotOf = (node: BudgetNode, { timeline }: Admission): Budget.Snapshot => {
   const now = timeline.now()
-  const { ledger } = node
+  const { ledger, shared } = node
+  const { pause } = ledger
+  const sight = shared?.seen?.sight
   return {
     name: node.name,
     limits: ledger.states.flatMap((state) => {
@@ -395,10 +471,10 @@ const snapshotOf = (node: BudgetNode, { timeline }: Admission): Budget.Snapshot 
       const used = state.used(now)
       return [{ limit, used, reserved, available: Math.max(0, limit.max - used) }]
     }),
-    open: ledger.open,
+    open: sight?.open ?? ledger.open,
     waiting: [...node.lines].reduce((sum, line) => sum + line.size, 0),
-    spent: { ...ledger.spent },
-    pausedUntil:
-      ledger.pause === undefined || ledger.pause.until <= now ? undefined : ledger.pause.until - timeline.wallOffset
+    spent: { ...(sight?.spent ?? ledger.spent) },
+    pausedUntil: pause === undefined || pause.until <= now ? undefined : pause.until - timeline.wallOffset,
+    asOf: (shared === undefined ? now : (shared.seen?.at ?? 0)) - timeline.wallOffset
   }
 }

@@ -135,10 +135,7 @@ const placeOf = ({ timeline }: Admission, hold: Hold): Effect.Effect<Place> =>
   })
 
 /** Suspends until the waiting is over. What follows is resumed with, and little more is held: many may wait. */
-const awaiting = <A, E, R>(
-  entry: Entry<A, E, R>,
-  waiter: Waiter
-): Effect.Effect<A, E | BudgetError.BudgetError, R> =>
+const awaiting = <A, E, R>(entry: Entry<A, E, R>, waiter: Waiter): Effect.Effect<A, E | BudgetError.BudgetError, R> =>
   Effect.callback((resume) => waiter.await(new SleepingFiber(entry, resume)))
 
 /** An object rather than a closure: it is smaller. */
@@ -147,10 +144,7 @@ class SleepingFiber<A, E, R> implements Sleeper {
   readonly #entry: Entry<A, E, R>
   readonly #resume: (effect: Effect.Effect<A, E | BudgetError.BudgetError, R>) => void
 
-  constructor(
-    entry: Entry<A, E, R>,
-    resume: (effect: Effect.Effect<A, E | BudgetError.BudgetError, R>) => void
-  ) {
+  constructor(entry: Entry<A, E, R>, resume: (effect: Effect.Effect<A, E | BudgetError.BudgetError, R>) => void) {
     this.#entry = entry
     this.#resume = resume
   }

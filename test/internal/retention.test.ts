@@ -7,7 +7,16 @@ import { Retention } from "../../src/internal/retention.ts"
 
 const limits = [Limit.slidingWindow("tokens", 100, "1 minute")]
 
-const node = () => new BudgetNode("tenant", 1, [], new Ledger(limits, starting(() => 0)))
+const node = () =>
+  new BudgetNode(
+    "tenant",
+    1,
+    [],
+    new Ledger(
+      limits,
+      starting(() => 0)
+    )
+  )
 
 /** A budget is used at an instant for so many tokens, and left. */
 const visit = (retention: Retention, key: string, tokens: number, now: number): void => {
@@ -34,7 +43,15 @@ describe("Retention", () => {
     const retention = new Retention()
     const open = node()
     open.ledger.open = 1
-    const spent = new BudgetNode("tenant", 1, [], new Ledger([Limit.cap("usd", 2)], starting(() => 0)))
+    const spent = new BudgetNode(
+      "tenant",
+      1,
+      [],
+      new Ledger(
+        [Limit.cap("usd", 2)],
+        starting(() => 0)
+      )
+    )
     spent.ledger.states[0]?.charge(1, 0)
     const paused = node()
     paused.ledger.pauseUntil(1_000, false, 0)

@@ -7,12 +7,13 @@ import { CapState } from "../limit/cap.ts"
 import { PauseState } from "../limit/pause.ts"
 import { starting } from "../limit/start.ts"
 import { AFTER_SETTLEMENT, type LimitState, NEVER } from "../limit/state.ts"
-import { type ProviderLimit, type Tightening, tightening } from "../limit/tighten.ts"
+import { isSpokenOf, type ProviderLimit, type Tightening, tightening } from "../limit/tighten.ts"
 import { type Alarm, Timeline } from "../timeline.ts"
 import { candidates, noteOvertaking, overtakableAt } from "./backfill.ts"
 import { largestPassing } from "./elastic.ts"
 import { Hold } from "./hold.ts"
 import { Line, type Outcome, type Waiter } from "./line.ts"
+import type { OnTightened } from "./link.ts"
 import { isHeard, tell } from "./listeners.ts"
 import type { BudgetNode, Conduct, Gate, Path } from "./node.ts"
 import { isPinned, park, pin, unpark } from "./parking.ts"
@@ -196,12 +197,17 @@ export class Admission {
   }
 
   /** Charges what others have used of a provider's limit, as far as the budget's own limits have more left. */
-  tighten(node: BudgetNode, said: ProviderLimit): ReadonlyArray<Tightening> {
+  tighten(node: BudgetNode, said: ProviderLimit, onTightened: OnTightened): void {
     const now = this.timeline.now()
+    const wall = now - this.timeline.wallOffset
+    if (node.shared !== undefined) {
+      const limits = node.asShared?.limits.filter((limit) => isSpokenOf(limit, said, wall)) ?? []
+      return node.shared.link.tighten(node, limits, said.remaining, onTightened)
+    }
     const tightened: Array<Tightening> = []
     seeThresholds(node.gates, now)
     for (const gate of node.gates) {
-      const found = tightening(gate.state, said, now, now - this.timeline.wallOffset)
+      const found = tightening(gate.state, said, now, wall)
       if (found === undefined) continue
       gate.state.charge(found.by, now)
       tightened.push(found)
@@ -210,12 +216,22 @@ export class Admission {
     }
     this.#tellReached(node.gates, now)
     this.#run(now)
-    return tightened
+    onTightened(tightened)
   }
 
   /** Admits nothing before an instant of the clock, and then everything or, gradually, one after the other. */
   pause(node: BudgetNode, untilWall: number, isGradual: boolean): void {
     const now = this.timeline.now()
+    node.shared?.link.pause(node, untilWall - (now - this.timeline.wallOffset), isGradual)
+    this.#pauseHere(node, untilWall, isGradual, now)
+  }
+
+  /** Keeps to a pause that a store has told of. */
+  hearPause(node: BudgetNode, until: number): void {
+    this.#pauseHere(node, until - this.timeline.wallOffset, false, this.timeline.now())
+  }
+
+  #pauseHere(node: BudgetNode, untilWall: number, isGradual: boolean, now: number): void {
     const isFirst = node.ledger.pause === undefined
     node.ledger.pauseUntil(untilWall + this.timeline.wallOffset, isGradual, now)
     if (isFirst) this.#rebuild(node, now)

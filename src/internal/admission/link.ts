@@ -1,7 +1,10 @@
+import type * as Effect from "effect/Effect"
 import type { BudgetError } from "../../BudgetError.ts"
 import type * as StoreProtocol from "../../StoreProtocol.ts"
+import type * as Limit from "../../Limit.ts"
 import type * as Meter from "../../Meter.ts"
 import type * as Usage from "../../Usage.ts"
+import type { Tightening } from "../limit/tighten.ts"
 import type { Hold } from "./hold.ts"
 import type { BudgetNode, Path } from "./node.ts"
 
@@ -18,6 +21,8 @@ export interface SharedRoute extends StoreProtocol.Route {
 export interface Shared {
   readonly key: string
   readonly link: Link
+  /** What the store has told last of its counters, and when. */
+  seen?: { readonly sight: StoreProtocol.Sight; readonly at: number }
 }
 
 /** What admissions use of a store. Nothing of it waits for an answer. */
@@ -31,7 +36,17 @@ export interface Link {
   /** A hold that the store knows as waiting does not wait any more. */
   leave(hold: Hold, route: SharedRoute): void
   charge(path: Path, route: SharedRoute, usage: Usage.Usage): void
+  pause(node: BudgetNode, millis: number, isGradual: boolean): void
+  /** Charges limits with what they have left beyond what a provider says, and tells by how much. */
+  tighten(node: BudgetNode, limits: ReadonlyArray<Limit.Limit>, remaining: number, onTightened: OnTightened): void
+  /** Asks how full budgets are, which is noted in them. Without an answer where the store cannot be reached. */
+  look(nodes: ReadonlyArray<BudgetNode>): Effect.Effect<void>
+  /** As long as a budget uses the link. */
+  enter(node: BudgetNode): void
+  exit(node: BudgetNode): void
 }
+
+export type OnTightened = (tightened: ReadonlyArray<Tightening>) => void
 
 /** How the store has answered a hold. Whoever is refused finds out why by asking again: its limits know it now. */
 export type Reply = "admitted" | "refused" | BudgetError

@@ -11,18 +11,18 @@ import { TokenBucketState } from "./tokenBucket.ts"
 export const starting =
   (wallOffset: () => number) =>
   (limit: Limit.Limit): LimitState => {
-  switch (limit._tag) {
-    case "Cap":
-      return new CapState(limit)
-    case "Concurrency":
-      return new ConcurrencyState(limit)
-    case "SlidingWindow":
-      return new SlidingWindowState(limit)
-    case "FixedWindow":
-      return new FixedWindowState(limit, wallOffset)
-    case "TokenBucket":
-      return new TokenBucketState(limit)
-    case "PerCall":
-      return new PerCallState(limit)
+    switch (limit._tag) {
+      case "Cap":
+        return new CapState(limit)
+      case "Concurrency":
+        return new ConcurrencyState(limit)
+      case "SlidingWindow":
+        return new SlidingWindowState(limit)
+      case "FixedWindow":
+        return new FixedWindowState(limit, wallOffset)
+      case "TokenBucket":
+        return new TokenBucketState(limit)
+      case "PerCall":
+        return new PerCallState(limit)
+    }
   }
-}

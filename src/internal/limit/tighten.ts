@@ -24,15 +24,19 @@ export interface Tightening {
  */
 export const tightening = (
   state: LimitState,
-  { limit: providersMax, meter, remaining }: ProviderLimit,
+  said: ProviderLimit,
   now: number,
   wall: number
 ): Tightening | undefined => {
   const { limit } = state
-  if (limit._tag === "Pause" || limit.meter !== meter || limit.max > providersMax) return undefined
-  const by = limit.max - state.used(now) - remaining
-  return by > 0 && periodMillis(limit, wall) <= PERIOD_MILLIS_MAX ? { limit, by } : undefined
+  if (limit._tag === "Pause") return undefined
+  const by = limit.max - state.used(now) - said.remaining
+  return by > 0 && isSpokenOf(limit, said, wall) ? { limit, by } : undefined
 }
+
+/** Whether a provider speaks of a limit. */
+export const isSpokenOf = (limit: Limit.Limit, said: ProviderLimit, wall: number): boolean =>
+  limit.meter === said.meter && limit.max <= said.limit && periodMillis(limit, wall) <= PERIOD_MILLIS_MAX
 
 /** How long it takes at most until what is charged now comes back, or flows in. */
 const periodMillis = (limit: Limit.Limit, wall: number): number => {

@@ -2,20 +2,12 @@ import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as BudgetError from "../../BudgetError.ts"
 import type { WhenUnreachable } from "../../BudgetStore.ts"
-import type {
-  Answer,
-  Batch,
-  Lapse,
-  Operation,
-  Refused,
-  Sight,
-  Store,
-  Verdict
-} from "../../StoreProtocol.ts"
+import type { Answer, Batch, Lapse, Operation, Refused, Sight, Store, Verdict } from "../../StoreProtocol.ts"
+import type * as Limit from "../../Limit.ts"
 import type * as Usage from "../../Usage.ts"
 import type { Admission } from "../admission/admission.ts"
 import type { Hold } from "../admission/hold.ts"
-import { type Link, type SharedRoute, Ticket } from "../admission/link.ts"
+import { type Link, type OnTightened, type SharedRoute, Ticket } from "../admission/link.ts"
 import { tell } from "../admission/listeners.ts"
 import type { BudgetNode, Gate, Path } from "../admission/node.ts"
 import { NOT_IN_HEAP } from "../heap.ts"
@@ -120,7 +112,12 @@ export class Channel implements Link {
   #isScheduled = false
   #isListening = false
   #isClosed = false
-  readonly #alarm: Alarm = { rank: Number.NEGATIVE_INFINITY, at: 0, heapIndex: NOT_IN_HEAP, ring: (now) => this.#tend(now) }
+  readonly #alarm: Alarm = {
+    rank: Number.NEGATIVE_INFINITY,
+    at: 0,
+    heapIndex: NOT_IN_HEAP,
+    ring: (now) => this.#tend(now)
+  }
 
   constructor(group: string, store: Store, admission: Admission, settings: Settings, around: Surroundings) {
     this.group = group
@@ -144,7 +141,7 @@ export class Channel implements Link {
     this.#nodes.set(node, (this.#nodes.get(node) ?? 0) + 1)
   }
 
-  leaveNode(node: BudgetNode): void {
+  exit(node: BudgetNode): void {
     const users = (this.#nodes.get(node) ?? 0) - 1
     if (users > 0) this.#nodes.set(node, users)
     else this.#nodes.delete(node)
@@ -176,7 +173,7 @@ export class Channel implements Link {
   }
 
   leave({ turn }: Hold, route: SharedRoute): void {
-    if (turn !== undefined) this.add({ operation: { _tag: "Withdraw", route, ticket: turn } })
+    if (turn !== undefined) this.#add({ operation: { _tag: "Withdraw", route, ticket: turn } })
   }
 
   charge(path: Path, route: SharedRoute, usage: Usage.Usage): void {
@@ -189,25 +186,41 @@ export class Channel implements Link {
     this.#schedule()
   }
 
-  add(errand: Errand): void {
+  #add(errand: Errand): void {
     this.#outbox.add(errand)
     this.#schedule()
   }
 
-  /** Asks for the counters of budgets. Nothing, if the store cannot be reached. */
-  look(nodes: ReadonlyArray<BudgetNode>): Effect.Effect<ReadonlyArray<Sight> | undefined> {
-    return Effect.callback((resume) => {
-      const sights: Array<Sight> = []
-      const onSight = (sight: Sight | undefined): void => {
-        if (sight === undefined) return resume(Effect.succeed(undefined))
-        sights.push(sight)
-        if (sights.length === nodes.length) resume(Effect.succeed(sights))
-      }
-      if (this.#isCutOff) return onSight(undefined)
-      for (const node of nodes) {
-        if (node.asShared !== undefined) this.add({ operation: { _tag: "Look", budget: node.asShared }, onSight })
-      }
+  pause(node: BudgetNode, millis: number, isGradual: boolean): void {
+    const budget = node.asShared
+    if (budget !== undefined) this.#add({ operation: { _tag: "Pause", budget, millis, isGradual } })
+  }
+
+  tighten(node: BudgetNode, limits: ReadonlyArray<Limit.Limit>, remaining: number, onTightened: OnTightened): void {
+    const budget = node.asShared
+    if (budget === undefined || limits.length === 0) return
+    const indices = limits.map((limit) => budget.limits.findIndex(({ name }) => name === limit.name))
+    this.#add({
+      operation: { _tag: "Tighten", budget, indices, remaining },
+      onTightened: (by) =>
+        onTightened(limits.flatMap((limit, index) => (by[index]! > 0 ? [{ limit, by: by[index]! }] : [])))
     })
+  }
+
+  look(nodes: ReadonlyArray<BudgetNode>): Effect.Effect<void> {
+    return Effect.callback((resume) => {
+      let missing = nodes.length
+      const onSight = (): void => {
+        if (--missing <= 0) resume(Effect.void)
+      }
+      if (this.#isCutOff || missing === 0) return resume(Effect.void)
+      for (const node of nodes) this.#look(node, onSight)
+    })
+  }
+
+  #look(node: BudgetNode, onSight: () => void): void {
+    const budget = node.asShared
+    if (budget !== undefined) this.#add({ operation: { _tag: "Look", budget }, looksAt: node, onSight })
   }
 
   /** Waits until the store knows everything. */
@@ -340,15 +353,31 @@ export class Channel implements Link {
     }
     const sights = answer.sights.values()
     const tightened = answer.tightened.values()
-    for (const { asserts, frees, onSight, onTightened } of errands) {
+    for (const { asserts, frees, looksAt, onSight, onTightened } of errands) {
       for (const ticket of asserts ?? []) ticket.takenAt = answer.now
       if (frees !== undefined) this.#unblock((gate) => frees.nodes.includes(gate.node), changed)
-      if (onSight !== undefined) onSight(sights.next().value)
+      if (looksAt !== undefined) this.#see(looksAt, sights.next().value)
+      onSight?.()
       if (onTightened !== undefined) onTightened(tightened.next().value ?? [])
     }
-    for (const node of watched) hear(node, sights.next().value)
-    for (const node of watched) this.#admission.noteUse(node.gates)
+    for (const node of watched) {
+      this.#see(node, sights.next().value)
+      this.#admission.noteUse(node.gates)
+    }
     this.#admission.recheck(changed)
+  }
+
+  #see(node: BudgetNode, sight: Sight | undefined): void {
+    const { gates, ledger, shared } = node
+    if (shared === undefined || sight === undefined) return
+    const now = this.#admission.timeline.now()
+    shared.seen = { sight, at: now }
+    const isPaused = ledger.pause !== undefined && ledger.pause.until > now
+    if (isPaused || sight.pausedMillis > 0) this.#admission.hearPause(node, now + sight.pausedMillis)
+    const states = gates.flatMap(({ state }) => (state instanceof SharedState ? [state] : []))
+    for (const [index, state] of states.entries()) {
+      state.hear({ used: sight.used[index] ?? 0, reserved: sight.reserved[index] ?? 0 })
+    }
   }
 
   #admitted(asking: Asking, now: number): void {
@@ -370,7 +399,7 @@ export class Channel implements Link {
     this.#listen()
     this.#takeBack(asking)
     if (index < 0) {
-      this.#admission.pause(route.nodes[-1 - index]!, at - this.#admission.timeline.wallOffset, false)
+      this.#admission.hearPause(route.nodes[-1 - index]!, at)
     } else {
       const gate = hold.path.gates[route.indices[index]!]!
       // Whom nobody wakes asks again: not all processes at once.
@@ -459,11 +488,12 @@ export class Channel implements Link {
     if (!this.#isCutOff) {
       this.#cause = { cause }
       for (const gate of this.#gates()) if (gate.state instanceof SharedState) gate.state.cutOff(true)
-      for (const node of this.#nodes.keys()) tell(this.#admission.path(node), { _tag: "StoreUnreachable", budget: node.name, cause })
+      for (const node of this.#nodes.keys())
+        tell(this.#admission.path(node), { _tag: "StoreUnreachable", budget: node.name, cause })
       this.#log(`the store of the budgets of "${this.group}" cannot be reached`, cause)
     }
     for (const { askings } of this.#sent) for (const asking of askings) this.#goApart(asking)
-    for (const { errands } of this.#sent) for (const { onSight } of errands) onSight?.(undefined)
+    for (const { errands } of this.#sent) for (const { onSight } of errands) onSight?.()
     for (const asking of this.#queue.splice(0)) this.#goApart(asking)
     this.#admission.recheck(this.#gates())
   }
@@ -608,7 +638,11 @@ export class Channel implements Link {
 type Applied = Extract<Answer, { _tag: "Applied" }>
 
 /** The limits of a store from which somebody asks for something. */
-const shared = ({ amounts, hold, route }: Asking): ReadonlyArray<{ readonly amount: number; readonly state: SharedState }> =>
+const shared = ({
+  amounts,
+  hold,
+  route
+}: Asking): ReadonlyArray<{ readonly amount: number; readonly state: SharedState }> =>
   route.indices.flatMap((place, index) => {
     const { state } = hold.path.gates[place]!
     return amounts[index]! > 0 && state instanceof SharedState ? [{ state, amount: amounts[index]! }] : []
@@ -624,13 +658,6 @@ const noteContended = ({ hold, route }: Asking, changed: Set<Gate>): void => {
   for (const place of route.indices) {
     const gate = hold.path.gates[place]!
     if (gate.isContended) changed.add(gate)
-  }
-}
-
-const hear = ({ gates }: BudgetNode, sight: Sight | undefined): void => {
-  const states = gates.flatMap(({ state }) => (state instanceof SharedState ? [state] : []))
-  for (const [index, state] of states.entries()) {
-    if (sight !== undefined) state.hear({ used: sight.used[index] ?? 0, reserved: sight.reserved[index] ?? 0 })
   }
 }
 

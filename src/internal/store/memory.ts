@@ -1,5 +1,15 @@
 import * as Effect from "effect/Effect"
-import type { Answer, Batch, Operation, Refused, Reserve, Route, SharedBudget, Sight, Store } from "../../StoreProtocol.ts"
+import type {
+  Answer,
+  Batch,
+  Operation,
+  Refused,
+  Reserve,
+  Route,
+  SharedBudget,
+  Sight,
+  Store
+} from "../../StoreProtocol.ts"
 import { Ledger } from "../ledger.ts"
 import { starting } from "../limit/start.ts"
 import { AFTER_SETTLEMENT, type LimitState, NEVER } from "../limit/state.ts"
@@ -146,7 +156,8 @@ class Group {
           this.#settle(member, operation, now)
           break
         case "Charge":
-          for (const [index, { state }] of this.#stops(operation.route).entries()) charge(state, operation.amounts[index]!, now)
+          for (const [index, { state }] of this.#stops(operation.route).entries())
+            charge(state, operation.amounts[index]!, now)
           for (const shared of this.#along(operation.route)) shared.ledger.charge(operation.usage)
           break
         case "Assert":
@@ -205,7 +216,14 @@ class Group {
     const place = ticket ?? (waits ? ++this.#tickets : undefined)
     if (place !== undefined) {
       for (const [other, { heads }] of stops.entries()) if (other !== index) heads.remove(member, place)
-      const head: Head = { member, ticket: place, amount: amounts[index] ?? 1, asksAt: askAgainAt, passed: 0, wokenAt: 0 }
+      const head: Head = {
+        member,
+        ticket: place,
+        amount: amounts[index] ?? 1,
+        asksAt: askAgainAt,
+        passed: 0,
+        wokenAt: 0
+      }
       if (waits && at !== NEVER) stops[index]?.heads.add(head)
       else stops[index]?.heads.remove(member, place)
     }
@@ -231,7 +249,11 @@ class Group {
     }
   }
 
-  #settle(member: Member, { actuals, count, estimates, refunds, route, takenAt, usage }: Extract<Operation, { _tag: "Settle" }>, now: number): void {
+  #settle(
+    member: Member,
+    { actuals, count, estimates, refunds, route, takenAt, usage }: Extract<Operation, { _tag: "Settle" }>,
+    now: number
+  ): void {
     for (const [index, { shared, state }] of this.#stops(route).entries()) {
       const [estimate, actual, refund] = [estimates[index]!, actuals[index]!, refunds[index]!]
       hold(member, shared, state.limit.name, -estimate)
@@ -246,7 +268,12 @@ class Group {
     }
   }
 
-  #tighten(budget: SharedBudget, indices: ReadonlyArray<number>, remaining: number, now: number): ReadonlyArray<number> {
+  #tighten(
+    budget: SharedBudget,
+    indices: ReadonlyArray<number>,
+    remaining: number,
+    now: number
+  ): ReadonlyArray<number> {
     const { states } = this.#budget(budget).ledger
     return indices.map((index) => {
       const state = states[index]!
@@ -288,7 +315,8 @@ class Group {
     for (const { heads, ledger } of touched) {
       for (const state of ledger.states) {
         const head = heads.get(state.limit.name)?.first(undefined, now)
-        if (head === undefined || state.readyAt(head.amount, now) > now || now - head.wokenAt < WAKE_AGAIN_MILLIS) continue
+        if (head === undefined || state.readyAt(head.amount, now) > now || now - head.wokenAt < WAKE_AGAIN_MILLIS)
+          continue
         head.wokenAt = now
         for (const listener of this.listeners) listener(head.member)
       }

@@ -1,6 +1,7 @@
-import type { Charge, Operation, Settle, Sight } from "../../StoreProtocol.ts"
+import type { Charge, Operation, Settle } from "../../StoreProtocol.ts"
 import * as Usage from "../../Usage.ts"
 import type { SharedRoute, Ticket } from "../admission/link.ts"
+import type { BudgetNode } from "../admission/node.ts"
 
 /** Something to tell or to ask. */
 export interface Errand {
@@ -9,8 +10,9 @@ export interface Errand {
   readonly frees?: SharedRoute
   /** The reservations that it makes the store count again. */
   readonly asserts?: ReadonlyArray<Ticket>
-  /** Is told how full a budget is. Nothing, if the store cannot say. */
-  readonly onSight?: (sight: Sight | undefined) => void
+  /** The budget that is looked at, and who waits until it is known how full it is, or that the store cannot say. */
+  readonly looksAt?: BudgetNode
+  readonly onSight?: () => void
   /** Is told by how much limits were tightened. */
   readonly onTightened?: (by: ReadonlyArray<number>) => void
 }

@@ -58,7 +58,9 @@ const close = (shutdownMillis: number) => (channel: Channel) =>
     yield* Effect.timeoutOption(channel.whenIdle, Duration.millis(shutdownMillis))
     const { open, undelivered } = channel.close()
     if (undelivered > 0) {
-      yield* Effect.logError(`the store of the budgets of "${channel.group}" was not told of ${undelivered} settlements`)
+      yield* Effect.logError(
+        `the store of the budgets of "${channel.group}" was not told of ${undelivered} settlements`
+      )
     }
     if (open > 0) {
       yield* Effect.logWarning(`${open} reservations of "${channel.group}" are still open: their lease settles them`)

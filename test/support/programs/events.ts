@@ -78,6 +78,9 @@ const line = (event: BudgetEvent): string => {
     case "Shadowed":
     case "InvalidReport":
     case "SettledAlready":
+    case "LeaseExpired":
+    case "StoreUnreachable":
+    case "StoreReached":
       return parts.join(" ")
   }
 }
