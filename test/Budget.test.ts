@@ -469,7 +469,8 @@ describe("a snapshot", () => {
         open: 0,
         waiting: 1,
         spent: { ...Usage.make({ outputTokens: 12, reasoningTokens: 3, costUsd: 0.75 }), requests: 1 },
-        pausedUntil: undefined
+        pausedUntil: undefined,
+        asOf: 0
       })
       yield* Fiber.interrupt(waiting)
     })

@@ -41,15 +41,27 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   { name: "ledger", files: /^internal\/ledger\.ts$/, mayImport: ["usage", "limit"], effect: /^$/ },
   { name: "timeline", files: /^internal\/timeline\.ts$/, mayImport: ["heap"], effect: /^effect\/\w+$/ },
   {
+    name: "storeProtocol",
+    files: /^StoreProtocol\.ts$/,
+    mayImport: ["usage", "limit"],
+    effect: /^effect\/(Data|Effect|Scope)$/
+  },
+  {
     name: "admission",
     files: /^internal\/admission\/.*$/,
-    mayImport: ["usage", "limit", "heap", "error", "ledger", "timeline"],
+    mayImport: ["usage", "limit", "heap", "error", "ledger", "timeline", "storeProtocol"],
     effect: /^effect\/(Effect|Duration|Predicate)$/
+  },
+  {
+    name: "store",
+    files: /^BudgetStore\.ts$|^internal\/store\/.*$/,
+    mayImport: ["usage", "limit", "heap", "error", "ledger", "timeline", "admission", "storeProtocol"],
+    effect: /^effect\/\w+$/
   },
   {
     name: "budget",
     files: /^(Budget|BudgetMap|Reservation)\.ts$|^internal\/(bound|budget|enter|events|retention|settlement)\.ts$/,
-    mayImport: ["usage", "limit", "deadline", "error", "ledger", "admission"],
+    mayImport: ["usage", "limit", "deadline", "error", "ledger", "admission", "store"],
     effect: /^effect\/\w+$/
   },
   {
@@ -139,6 +151,8 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "limit",
       "deadline",
       "error",
+      "storeProtocol",
+      "store",
       "budget",
       "agent",
       "tokenCounter",
