@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Budget, BudgetError, BudgetStore, Limit, Usage } from "effect-budget"
+import { Budget, BudgetStore, Limit, Usage } from "effect-budget"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"

@@ -73,7 +73,7 @@ const named = (limits: ReadonlyArray<Limit.Limit>): ReadonlyArray<Limit.Limit> =
 }
 
 /** Whether the counters of one rule make sense for the other. Its maximum and its period may differ. */
-const isSameRule = (a: LimitState["limit"], b: Limit.Limit): boolean =>
+export const isSameRule = (a: LimitState["limit"], b: Limit.Limit): boolean =>
   a._tag === b._tag && a.meter.name === b.meter.name && chargeAt(a) === chargeAt(b)
 
 const chargeAt = (limit: LimitState["limit"]): Limit.ChargeAt | undefined =>

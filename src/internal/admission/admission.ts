@@ -158,7 +158,6 @@ export class Admission {
   takeBack(hold: Hold): void {
     const { gates, nodes, shared } = hold.path
     hold.status = "asked"
-    hold.ticket = undefined
     for (let index = 0; index < gates.length; index++) {
       if (shared?.indices.includes(index) === true) continue
       gates[index]!.state.settle(hold.amounts[index]!, 0, hold.takenAt)
@@ -174,11 +173,12 @@ export class Admission {
     this.#run(this.timeline.now())
   }
 
-  /** Tells which thresholds are reached, where a store has told how full limits are. */
+  /** Tells which thresholds are reached and who waits in vain, where a store has told how full limits are. */
   noteUse(gates: ReadonlyArray<Gate>): void {
     const now = this.timeline.now()
     seeThresholds(gates, now)
     this.#tellReached(gates, now)
+    for (const gate of gates) if (gate.largestWaiting > 0) this.#failHopeless(gate)
   }
 
   /** Records usage that had no reservation, which is valid. */

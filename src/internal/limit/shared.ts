@@ -93,7 +93,6 @@ export class SharedState implements LimitState {
   /** A request for an amount was not let in because of this limit. */
   block(amount: number, obstruction: Obstruction): void {
     this.hear(obstruction)
-    if (this.limit._tag === "Cap") this.#gone = Math.max(this.#gone, obstruction.used - obstruction.reserved)
     // Where there is room, somebody else is to have it.
     const room = this.limit.max - obstruction.used
     this.#room = room < amount ? Math.max(0, room) : 0
@@ -105,6 +104,7 @@ export class SharedState implements LimitState {
   hear({ reserved, used }: Heard): void {
     this.#used = used
     this.#reserved = reserved
+    if (this.limit._tag === "Cap") this.#gone = Math.max(this.#gone, used - reserved)
   }
 
   /** There may be more room. */

@@ -279,9 +279,12 @@ export class Channel implements Link {
     return wanted
   }
 
-  #watch({ hasThresholds }: Path, route: SharedRoute): void {
-    if (!hasThresholds) return
-    for (const node of route.nodes) if (node.conduct.thresholds.length > 0) this.#watched.add(node)
+  /** Where somebody wants to know how full budgets are, or waits for what may never come now, they are looked at. */
+  #watch({ hasThresholds }: Path, { nodes }: SharedRoute): void {
+    for (const node of nodes) {
+      const isWatched = hasThresholds && node.conduct.thresholds.length > 0
+      if (isWatched || node.gates.some(({ largestWaiting }) => largestWaiting > 0)) this.#watched.add(node)
+    }
   }
 
   #send(askings: ReadonlyArray<Asking>, errands: ReadonlyArray<Errand>): void {
@@ -403,7 +406,8 @@ export class Channel implements Link {
     } else {
       const gate = hold.path.gates[route.indices[index]!]!
       // Whom nobody wakes asks again: not all processes at once.
-      const asksAt = now + askAgainInMillis * (at < AFTER_SETTLEMENT ? 1 : 1 + this.#around.random() / 10)
+      const lateBy = at < AFTER_SETTLEMENT ? 0 : Math.floor((askAgainInMillis * this.#around.random()) / 10)
+      const asksAt = now + askAgainInMillis + lateBy
       if (gate.state instanceof SharedState) gate.state.block(amounts[index]!, { at, asksAt, reserved, used })
       this.#blocked.add(gate)
       this.#nextAskAt = Math.min(this.#nextAskAt, asksAt)
@@ -478,7 +482,7 @@ export class Channel implements Link {
     if (this.#isClosed || !this.#sent.has(sent)) return
     const now = this.#admission.timeline.now()
     const wait = Math.min(RETRY_MAX_MILLIS, RETRY_MIN_MILLIS * 2 ** sent.failures++)
-    sent.retryAt = now + wait * (0.5 + this.#around.random() / 2)
+    sent.retryAt = now + Math.ceil((wait * (1 + this.#around.random())) / 2)
     this.#cutOff(cause)
     this.#aim(now)
   }
@@ -612,7 +616,9 @@ export class Channel implements Link {
   }
 
   get #renewAt(): number {
-    return this.#held.size === 0 ? Number.POSITIVE_INFINITY : this.#lastSentAt + this.#settings.leaseMillis / 3
+    return this.#held.size === 0
+      ? Number.POSITIVE_INFINITY
+      : this.#lastSentAt + Math.floor(this.#settings.leaseMillis / 3)
   }
 
   /** Sets the alarm to what is due next. One that rings too early finds nothing to do. */

@@ -1,7 +1,9 @@
 import * as Effect from "effect/Effect"
+import type * as Limit from "../../Limit.ts"
 import type {
   Answer,
   Batch,
+  Charge,
   Operation,
   Refused,
   Reserve,
@@ -10,7 +12,9 @@ import type {
   Sight,
   Store
 } from "../../StoreProtocol.ts"
-import { Ledger } from "../ledger.ts"
+import * as Usage from "../../Usage.ts"
+import { isSameRule } from "../ledger.ts"
+import { PauseState } from "../limit/pause.ts"
 import { starting } from "../limit/start.ts"
 import { AFTER_SETTLEMENT, type LimitState, NEVER } from "../limit/state.ts"
 import { Timeline } from "../timeline.ts"
@@ -54,20 +58,31 @@ interface Member {
   readonly held: Map<Shared, Held>
 }
 
-/** The counters of a budget, and who waits at its limits. */
+/**
+ * The counters of a budget, and who waits at its limits. What a limit has counted stays under its name, whatever limits
+ * others name: those of one process may be older than those of another.
+ */
 class Shared {
-  readonly ledger: Ledger
+  readonly states = new Map<string, LimitState>()
   readonly heads = new Map<string, WaitingHeads>()
-  #limits: SharedBudget["limits"]
+  readonly pause = new PauseState()
+  spent = Usage.zero
+  open = 0
+  readonly #start: (limit: Limit.Limit) => LimitState
 
-  constructor({ limits }: SharedBudget, timeline: Timeline) {
-    this.ledger = new Ledger(limits, starting(timeline.readWallOffset))
-    this.#limits = limits
+  constructor(start: (limit: Limit.Limit) => LimitState) {
+    this.#start = start
   }
 
-  follow({ limits }: SharedBudget, now: number): void {
-    if (limits !== this.#limits) this.ledger.update(limits, now)
-    this.#limits = limits
+  stateOf(limit: Limit.Limit, now: number): LimitState {
+    const known = this.states.get(limit.name)
+    if (known !== undefined && isSameRule(known.limit, limit)) {
+      if (known.limit !== limit) known.update(limit, now)
+      return known
+    }
+    const state = this.#start(limit)
+    this.states.set(limit.name, state)
+    return state
   }
 
   headsAt(name: string): WaitingHeads {
@@ -89,12 +104,14 @@ interface Stop {
 class Group {
   readonly listeners = new Set<(member: string) => void>()
   readonly #timeline: Timeline
+  readonly #start: (limit: Limit.Limit) => LimitState
   readonly #budgets = new Map<string, Shared>()
   readonly #members = new Map<string, Member>()
   #tickets = 0
 
   constructor(timeline: Timeline) {
     this.#timeline = timeline
+    this.#start = starting(timeline.readWallOffset)
   }
 
   apply(batch: Batch): Answer {
@@ -147,7 +164,7 @@ class Group {
     const sights: Array<Sight> = []
     const tightened: Array<ReadonlyArray<number>> = []
     for (const operation of batch.operations) {
-      for (const shared of this.#sharedOf(operation, now)) touched.add(shared)
+      for (const shared of this.#sharedOf(operation)) touched.add(shared)
       switch (operation._tag) {
         case "Reserve":
           verdicts.push(this.#reserve(member, batch.member, operation, now))
@@ -156,37 +173,35 @@ class Group {
           this.#settle(member, operation, now)
           break
         case "Charge":
-          for (const [index, { state }] of this.#stops(operation.route).entries())
-            charge(state, operation.amounts[index]!, now)
-          for (const shared of this.#along(operation.route)) shared.ledger.charge(operation.usage)
+          this.#charge(operation, now)
           break
         case "Assert":
           this.#take(member, operation.route, operation.amounts, operation.count, now)
           break
         case "Withdraw":
-          for (const { heads } of this.#stops(operation.route)) heads.remove(batch.member, operation.ticket)
+          for (const { heads } of this.#stops(operation.route, now)) heads.remove(batch.member, operation.ticket)
           break
         case "Pause":
-          this.#budget(operation.budget).ledger.pauseUntil(now + operation.millis, operation.isGradual, now)
+          this.#budget(operation.budget).pause.pause(now + operation.millis, operation.isGradual, now)
           break
         case "Tighten":
           tightened.push(this.#tighten(operation.budget, operation.indices, operation.remaining, now))
           break
         case "Look":
-          sights.push(look(this.#budget(operation.budget).ledger, now))
+          sights.push(look(this.#budget(operation.budget), operation.budget, now))
       }
     }
     return { _tag: "Applied", now, verdicts, sights, tightened }
   }
 
   #reserve(member: Member, name: string, { amounts, route, ticket, waits }: Reserve, now: number): Refused | undefined {
-    const stops = this.#stops(route)
+    const stops = this.#stops(route, now)
     let worst: { readonly index: number; readonly at: number } | undefined
     const consider = (index: number, at: number): void => {
       if (at > (worst?.at ?? now)) worst = { index, at }
     }
     for (const [place, { isShadow, key }] of route.budgets.entries()) {
-      const pause = this.#budgets.get(key)?.ledger.pause
+      const pause = this.#budgets.get(key)?.pause
       if (pause !== undefined && !isShadow) consider(-1 - place, pause.readyAt(1, now))
     }
     for (const [index, { heads, isShadow, state }] of stops.entries()) {
@@ -238,13 +253,13 @@ class Group {
   }
 
   #take(member: Member, route: Route, amounts: ReadonlyArray<number>, count: number, now: number): void {
-    for (const [index, { shared, state }] of this.#stops(route).entries()) {
+    for (const [index, { shared, state }] of this.#stops(route, now).entries()) {
       if (amounts[index]! > 0) state.take(amounts[index]!, now)
       hold(member, shared, state.limit.name, amounts[index]!)
     }
     for (const shared of this.#along(route)) {
-      shared.ledger.pause?.take(1, now)
-      shared.ledger.open += count
+      shared.pause.take(1, now)
+      shared.open += count
       heldOf(member, shared).count += count
     }
   }
@@ -254,7 +269,7 @@ class Group {
     { actuals, count, estimates, refunds, route, takenAt, usage }: Extract<Operation, { _tag: "Settle" }>,
     now: number
   ): void {
-    for (const [index, { shared, state }] of this.#stops(route).entries()) {
+    for (const [index, { shared, state }] of this.#stops(route, now).entries()) {
       const [estimate, actual, refund] = [estimates[index]!, actuals[index]!, refunds[index]!]
       hold(member, shared, state.limit.name, -estimate)
       // What none of them has used beyond its estimate, then what some have.
@@ -262,10 +277,15 @@ class Group {
       charge(state, owed + actual - (estimate - refund), now)
     }
     for (const shared of this.#along(route)) {
-      shared.ledger.open -= count
-      shared.ledger.charge(usage)
+      shared.open -= count
+      shared.spent = Usage.add(shared.spent, usage)
       heldOf(member, shared).count -= count
     }
+  }
+
+  #charge({ amounts, route, usage }: Charge, now: number): void {
+    for (const [index, { state }] of this.#stops(route, now).entries()) charge(state, amounts[index]!, now)
+    for (const shared of this.#along(route)) shared.spent = Usage.add(shared.spent, usage)
   }
 
   #tighten(
@@ -274,9 +294,9 @@ class Group {
     remaining: number,
     now: number
   ): ReadonlyArray<number> {
-    const { states } = this.#budget(budget).ledger
+    const shared = this.#budget(budget)
     return indices.map((index) => {
-      const state = states[index]!
+      const state = shared.stateOf(budget.limits[index]!, now)
       const by = Math.max(0, state.limit.max - state.used(now) - remaining)
       charge(state, by, now)
       return by
@@ -291,11 +311,11 @@ class Group {
       member.isLapsed = true
       for (const [shared, { amounts, count }] of member.held) {
         touched.add(shared)
-        for (const state of shared.ledger.states) {
+        for (const state of shared.states.values()) {
           const held = amounts.get(state.limit.name) ?? 0
           charge(state, state.settle(held, member.lapse === "charge" || isDatedBack(state) ? held : 0, now), now)
         }
-        shared.ledger.open -= count
+        shared.open -= count
         for (const heads of shared.heads.values()) heads.remove(name)
       }
       member.held.clear()
@@ -312,8 +332,8 @@ class Group {
 
   /** Tells those who have waited longest, where there is room for them. */
   #wake(touched: ReadonlySet<Shared>, now: number): void {
-    for (const { heads, ledger } of touched) {
-      for (const state of ledger.states) {
+    for (const { heads, states } of touched) {
+      for (const state of states.values()) {
         const head = heads.get(state.limit.name)?.first(undefined, now)
         if (head === undefined || state.readyAt(head.amount, now) > now || now - head.wokenAt < WAKE_AGAIN_MILLIS)
           continue
@@ -323,18 +343,13 @@ class Group {
     }
   }
 
-  #sharedOf(operation: Operation, now: number): ReadonlyArray<Shared> {
-    const budgets = "route" in operation ? operation.route.budgets : [operation.budget]
-    return budgets.map((budget) => {
-      const shared = this.#budget(budget)
-      shared.follow(budget, now)
-      return shared
-    })
+  #sharedOf(operation: Operation): ReadonlyArray<Shared> {
+    return "route" in operation ? this.#along(operation.route) : [this.#budget(operation.budget)]
   }
 
-  #budget(budget: SharedBudget): Shared {
-    const shared = this.#budgets.get(budget.key) ?? new Shared(budget, this.#timeline)
-    this.#budgets.set(budget.key, shared)
+  #budget({ key }: SharedBudget): Shared {
+    const shared = this.#budgets.get(key) ?? new Shared(this.#start)
+    this.#budgets.set(key, shared)
     return shared
   }
 
@@ -342,11 +357,16 @@ class Group {
     return route.budgets.map((budget) => this.#budget(budget))
   }
 
-  #stops(route: Route): ReadonlyArray<Stop> {
+  #stops(route: Route, now: number): ReadonlyArray<Stop> {
     return route.budgets.flatMap((budget) => {
       const shared = this.#budget(budget)
-      const { isShadow } = budget
-      return shared.ledger.states.map((state) => ({ shared, state, isShadow, heads: shared.headsAt(state.limit.name) }))
+      const { isShadow, limits } = budget
+      return limits.map((limit) => ({
+        shared,
+        state: shared.stateOf(limit, now),
+        isShadow,
+        heads: shared.headsAt(limit.name)
+      }))
     })
   }
 }
@@ -370,13 +390,16 @@ const hold = (member: Member, shared: Shared, limit: string, amount: number): vo
   amounts.set(limit, (amounts.get(limit) ?? 0) + amount)
 }
 
-const look = ({ open, pause, spent, states }: Ledger, now: number): Sight => ({
-  used: states.map((state) => state.used(now)),
-  reserved: states.map((state) => state.reserved),
-  open,
-  spent: { ...spent },
-  pausedMillis: Math.max(0, (pause?.until ?? now) - now)
-})
+const look = (shared: Shared, { limits }: SharedBudget, now: number): Sight => {
+  const states = limits.map((limit) => shared.stateOf(limit, now))
+  return {
+    used: states.map((state) => state.used(now)),
+    reserved: states.map((state) => state.reserved),
+    open: shared.open,
+    spent: shared.spent,
+    pausedMillis: Math.max(0, shared.pause.until - now)
+  }
+}
 
 /** Whoever waits asks again after so long at the latest: a message that wakes it can get lost. */
 export const ASK_AGAIN_MILLIS = 5_000

@@ -39,7 +39,9 @@ export class WaitingHeads {
   passableAt(state: LimitState, amount: number, ticket: number | undefined, now: number): number {
     const head = this.first(ticket, now)
     if (head === undefined || head.passed < PASSED_MAX) return now
-    return delays(state, head, amount, now) ? Math.max(state.readyAt(head.amount, now), now + 1) : now
+    if (!delays(state, head, amount, now)) return now
+    const readyAt = state.readyAt(head.amount, now)
+    return readyAt > now ? readyAt : AFTER_SETTLEMENT
   }
 
   /** Notes that a request goes before those who have waited longer. */

@@ -7,15 +7,12 @@ import type { BudgetError } from "../../../src/BudgetError.ts"
 import * as Usage from "../../../src/Usage.ts"
 import type { Entry, Log } from "./log.ts"
 import { type Instant, type NaiveLimit, NEVER, type Ready, SETTLEMENT, sum } from "./naiveLimit.ts"
-import { demandOf } from "./program.ts"
+import { demandOf, isExact } from "./program.ts"
 import { type CallState, goesBefore, type Replay, type Watcher } from "./replay.ts"
 
 export type Check = (replay: Replay, log: Log, complain: (problem: string) => void) => Watcher
 
 const nameOf = ({ call }: CallState): string => `call ${call.id}`
-
-/** Whether the order within an instant is known. */
-const isExact = ({ program }: Log): boolean => program.yields === 0
 
 /** (a) At each admission, what counts and what is granted fit, in every limit of the path, and nobody there pauses. */
 export const neverOverAdmits: Check = (replay, log, complain) => ({
@@ -23,7 +20,7 @@ export const neverOverAdmits: Check = (replay, log, complain) => ({
     if (replay.asksNonsense(state)) {
       complain(`${nameOf(state)} was admitted with nonsense`)
     }
-    if (!isExact(log)) return
+    if (!isExact(log.program)) return
     const deciding = replay.deciding(state.path)
     for (const { amount, limit } of replay.amounts(deciding, state.granted)) {
       const used = limit.usedAtLeast(at)
@@ -52,7 +49,7 @@ export const grantsAreTheMost: Check = (replay, log, complain) => ({
     if (isOutside || replay.isNonsense(granted, replay.amounts(state.path, granted)))
       return wrong("not what it asked for")
     const isLess = Usage.fields.some((field) => granted[field] < estimate[field])
-    if (!isExact(log) || !isLess) return
+    if (!isExact(log.program) || !isLess) return
     const more = granted.outputTokens === estimate.outputTokens ? estimate : oneMore(granted, least, estimate)
     if (replay.ahead(state, more).length > 0) return
     const fits = replay
@@ -190,7 +187,7 @@ export const refusalsAreTrue: Check = (replay, log, complain) => ({
     if (isTooLate !== (reason === undefined)) return wrong(`its time was ${isTooLate ? "over" : "not over"}`)
     if (reason === undefined || reason._tag === "InvalidUsage") return
     if (!log.program.budgets.some(({ name }) => name === reason.budget)) return wrong(`no budget ${reason.budget}`)
-    if (!isExact(log) || reason._tag === "BudgetStoreError") return
+    if (!isExact(log.program) || reason._tag === "BudgetStoreError") return
 
     const readiness = replay.readiness(state, at)
     const named = readiness.find(
@@ -289,7 +286,7 @@ export const equalsKeepTheirOrder: Check = (replay, log, complain) => {
     log.entries.find((entry) => entry.is === is && "call" in entry && entry.call === call)
   /** Whether nobody can say who of the two was first: fibers yield, or one was let in while the other asked. */
   const isUnknown = (state: CallState, other: CallState): boolean =>
-    isExact(log)
+    isExact(log.program)
       ? entryOf(state.call.id, "woken")?.step === replay.stepOf(other)
       : [other.askedAt, entryOf(other.call.id, "started")?.now].includes(entryOf(state.call.id, "started")?.now)
   return {
@@ -332,13 +329,15 @@ export const promisesAreKept: Check = (replay, _log, complain) => {
 /** (i) There is at most one timer, and none while nobody waits. */
 export const timersAreFew: Check = (replay, log, complain) => ({
   entry: (entry, index) => {
+    // Leases are renewed while calls run.
+    if (log.program.budgets.some(({ isShared }) => isShared)) return
     if (entry.is === "rest") {
       if (entry.timers > 1) complain(`${entry.timers} timers are set`)
       if (entry.timers > 0 && replay.waiting().length === 0) complain(`a timer is set at ${entry.now} for nobody`)
     }
     if (index < log.entries.length - 1) return
     // A timer that was stopped may need a moment to end where fibers yield.
-    if (isExact(log) && log.timersMax > 1) complain(`${log.timersMax} timers were set at once`)
+    if (isExact(log.program) && log.timersMax > 1) complain(`${log.timersMax} timers were set at once`)
     const happened = log.entries.filter(({ is }) => is !== "rest" && is !== "snapshot").length
     if (log.timersFired > happened) complain(`timers rang ${log.timersFired} times for ${happened} happenings`)
   }

@@ -1,19 +1,23 @@
 /** Runs a program and writes down what happens. */
+import type * as Context from "effect/Context"
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import { withSeed } from "effect/Random"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Budget from "../../../src/Budget.ts"
 import { BudgetError } from "../../../src/BudgetError.ts"
+import * as BudgetStore from "../../../src/BudgetStore.ts"
 import type { BudgetEvent } from "../../../src/BudgetEvent.ts"
 import * as Deadline from "../../../src/Deadline.ts"
 import type { Reservation } from "../../../src/Reservation.ts"
 import type * as Usage from "../../../src/Usage.ts"
 import { Random } from "../random.ts"
 import type { Entry, Happening, Log } from "./log.ts"
-import type { BudgetPlan, Call, Deed, Program, Step } from "./program.ts"
+import { type BudgetPlan, type Call, type Deed, isExact, type Program, type Step } from "./program.ts"
 import { World } from "./virtualTime.ts"
 
 export const run = (program: Program): Log => new Driver(program).run()
@@ -39,6 +43,7 @@ class Driver {
   readonly #woken: Array<{ readonly call: Call; readonly entry: { open: number | undefined } }> = []
   readonly #events = new Map<number, Array<BudgetEvent>>()
   readonly #ties: Array<number> = []
+  #sharing: Context.Context<BudgetStore.BudgetStore> | undefined
   #setBack = 0
 
   constructor(program: Program) {
@@ -80,17 +85,26 @@ class Driver {
     }
   }
 
-  #make({ isShadow, limits, name, onFailure, weight, within }: BudgetPlan): Made {
+  #make({ isShadow, isShared, limits, name, onFailure, weight, within }: BudgetPlan): Made {
     const scope = Scope.makeUnsafe()
     const outer = within.map((index) => this.#made[index]!.budget)
-    const making = Effect.provideService(
-      Budget.make({ name, limits, weight, onFailure, shadow: isShadow, within: outer }),
-      Scope.Scope,
-      scope
-    )
-    const fiber = this.#world.fork(making, this.#world.budgetClock)
+    const options = { name, limits, weight, onFailure, shadow: isShadow, within: outer }
+    const making = isShared
+      ? Effect.provide(Budget.make({ ...options, key: `{all}/${name}` }), this.#store())
+      : Budget.make(options)
+    return { budget: this.#await(Effect.provideService(making, Scope.Scope, scope)), scope }
+  }
+
+  #store(): Context.Context<BudgetStore.BudgetStore> {
+    this.#sharing ??= this.#await(withSeed(Layer.buildWithScope(BudgetStore.layerMemory(), Scope.makeUnsafe()), 1))
+    return this.#sharing
+  }
+
+  /** Runs something that needs no time. */
+  #await<A, E>(effect: Effect.Effect<A, E>): A {
+    const fiber = this.#world.fork(effect, this.#world.budgetClock)
     this.#world.rest()
-    return { budget: Effect.runSync(Effect.flatten(Effect.fromNullishOr(fiber.pollUnsafe()))), scope }
+    return Effect.runSync(Effect.flatten(Effect.fromNullishOr(fiber.pollUnsafe())))
   }
 
   #listen(budget: number): void {
@@ -286,7 +300,7 @@ class Driver {
   }
 
   #noteWake(call: Call): void {
-    if (this.#program.yields > 0 || !this.#asking.has(call.id)) return
+    if (!isExact(this.#program) || !this.#asking.has(call.id)) return
     this.#asking.delete(call.id)
     const entry: Extract<Happening, { is: "woken" }> = { is: "woken", call: call.id, open: undefined }
     this.#entries.push(Object.assign(entry, this.#times()))
@@ -306,7 +320,10 @@ class Driver {
 
   #snapshots(): void {
     for (const [budget, made] of this.#made.entries()) {
-      this.#write({ is: "snapshot", budget, snapshot: Effect.runSync(made.budget.snapshot) })
+      const snapshot = this.#program.budgets[budget]!.isShared
+        ? this.#await(made.budget.snapshot)
+        : Effect.runSync(made.budget.snapshot)
+      this.#write({ is: "snapshot", budget, snapshot })
     }
   }
 

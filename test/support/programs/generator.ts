@@ -31,6 +31,8 @@ export interface Kind {
   readonly hasDeadlines?: boolean
   /** How likely a budget is only tried out. Never, where this is left out. */
   readonly shadows?: number
+  /** How likely the counters of a budget are in a store. Never, where this is left out. */
+  readonly shared?: number
   /** Whether only the innermost budget is asked. */
   readonly asksOne?: boolean
 }
@@ -92,6 +94,9 @@ export const drawProgram = (random: Random, kind: Kind): Program => {
   }
 }
 
+/** Whether it is known of everybody who is interrupted whether the call had begun. */
+const isPlain = ({ shared, yields }: Kind): boolean => yields === undefined && shared === undefined
+
 /** Nobody knows what one was granted that is interrupted before it goes on, so that it is not elastic. */
 const interruptedOnWake = (call: Call): Call => ({ ...call, isInterruptedOnWake: true, least: undefined })
 
@@ -103,9 +108,10 @@ const drawBudget = (random: Random, kind: Kind, index: number, within: ReadonlyA
   ),
   within,
   weight: random.pick([1, 1, 1, 2, 4, 0.5]),
-  onFailure: kind.yields === undefined && random.chance(0.2) ? "charge" : "release",
+  onFailure: isPlain(kind) && random.chance(0.2) ? "charge" : "release",
   // Nothing is drawn where it does not matter, so that the other kinds of programs stay what they were.
-  isShadow: kind.shadows !== undefined && random.chance(kind.shadows)
+  isShadow: kind.shadows !== undefined && random.chance(kind.shadows),
+  isShared: kind.shared !== undefined && random.chance(kind.shared)
 })
 
 const drawLimit = (random: Random, kind: Kind, name: string): Limit.Limit => {
@@ -159,7 +165,7 @@ const drawCall = (
       kind.hasPriorities !== false && via !== "tryReserve" && random.chance(0.2) ? random.pick([-1, 1, 1, 5]) : 0,
     maxWait: random.chance(0.35) ? random.pick([0, 1, 10, 60, 300, 2_000]) : undefined,
     hasDeadline: kind.hasDeadlines === true && random.chance(0.5),
-    onFailure: kind.yields === undefined && random.chance(0.2) ? random.pick(["charge", "release"]) : undefined,
+    onFailure: isPlain(kind) && random.chance(0.2) ? random.pick(["charge", "release"]) : undefined,
     hasOnWait: random.chance(0.2),
     steps: drawSteps(random, kind, estimate, via),
     end: end === "never" && !canInterrupt ? "success" : end,

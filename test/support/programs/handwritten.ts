@@ -38,6 +38,7 @@ export const plainProgram = (
     weight: 1,
     onFailure: "release",
     isShadow: false,
+    isShared: false,
     ...plan
   })),
   calls: calls.map((call, id) => plainCall({ ...call, id })),

@@ -28,6 +28,8 @@ export interface BudgetPlan {
   readonly onFailure: "release" | "charge"
   /** Whether its limits only count and report. */
   readonly isShadow: boolean
+  /** Whether its counters are in a store. */
+  readonly isShared: boolean
 }
 
 export interface Call {
@@ -69,6 +71,10 @@ export type Deed = { readonly at: number } & (
   | { readonly do: "close"; readonly budget: number }
   | { readonly do: "setBack"; readonly millis: number }
 )
+
+/** Whether the order within an instant is known: fibers yield, or a store is asked. */
+export const isExact = ({ budgets, yields }: Program): boolean =>
+  yields === 0 && !budgets.some(({ isShared }) => isShared)
 
 /** What a call asks for as long as it waits. */
 export const demandOf = ({ estimate, least }: Call): Usage.Usage => least ?? estimate

@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import type { BudgetEvent } from "../../../src/BudgetEvent.ts"
 import type { Check } from "./checks.ts"
 import { NEVER, type Ready, SETTLEMENT } from "./naiveLimit.ts"
+import { isExact } from "./program.ts"
 
 /**
  * Told is who was admitted though a shadow limit, or a pause, of its path had no room just before, and nobody else: with
@@ -12,9 +13,9 @@ import { NEVER, type Ready, SETTLEMENT } from "./naiveLimit.ts"
  * gets something back is known only between bounds; then it is not checked.
  */
 export const shadowsAreTold: Check = (replay, log, complain) => {
-  const { budgets, heard, yields } = log.program
+  const { budgets, heard } = log.program
   const expected = new Map(heard.map((budget) => [budget, [] as Array<string>]))
-  let isKnown = yields === 0 && !log.entries.some(({ is }) => is === "woken" || is === "interrupted")
+  let isKnown = isExact(log.program) && !log.entries.some(({ is }) => is === "woken" || is === "interrupted")
   return {
     admitted: (state, at) => {
       const readiness = replay.readiness(state, at, replay.shadows(state.path))
