@@ -289,6 +289,8 @@ export interface Sight {
   readonly spent: Usage.Usage
   /** How much longer it is paused: zero when it is not. */
   readonly pausedMillis: number
+  /** When the pause lets somebody in: later than its end where it is resumed gradually. */
+  readonly resumesInMillis: number
 }
 
 /**

@@ -461,8 +461,9 @@ const patient: Manner = { least: undefined, maxWaitMillis: Number.POSITIVE_INFIN
 const snapshotOf = (node: BudgetNode, { timeline }: Admission): Budget.Snapshot => {
   const now = timeline.now()
   const { ledger, shared } = node
-  const { pause } = ledger
-  const sight = shared?.seen?.sight
+  const seen = shared?.seen
+  const sight = seen?.sight
+  const pausedUntil = seen === undefined ? ledger.pause?.until : seen.at + seen.sight.pausedMillis
   return {
     name: node.name,
     limits: ledger.states.flatMap((state) => {
@@ -474,7 +475,7 @@ const snapshotOf = (node: BudgetNode, { timeline }: Admission): Budget.Snapshot 
     open: sight?.open ?? ledger.open,
     waiting: [...node.lines].reduce((sum, line) => sum + line.size, 0),
     spent: { ...(sight?.spent ?? ledger.spent) },
-    pausedUntil: pause === undefined || pause.until <= now ? undefined : pause.until - timeline.wallOffset,
+    pausedUntil: pausedUntil === undefined || pausedUntil <= now ? undefined : pausedUntil - timeline.wallOffset,
     asOf: (shared === undefined ? now : (shared.seen?.at ?? 0)) - timeline.wallOffset
   }
 }

@@ -123,7 +123,8 @@ export const exitUnentered = (admission: Admission, hold: Hold, exit: Exit.Exit<
 }
 
 const refuse = (hold: Hold, error: BudgetError.BudgetError): Effect.Effect<never, BudgetError.BudgetError> => {
-  if (isHeard(hold.path)) reportRefused(hold, error)
+  // Of whoever has waited, the end of the waiting is reported.
+  if (hold.waiter === undefined && isHeard(hold.path)) reportRefused(hold, error)
   return Effect.fail(error)
 }
 

@@ -5,6 +5,7 @@ import type * as Usage from "../../Usage.ts"
 import { NOT_IN_HEAP } from "../heap.ts"
 import { CapState } from "../limit/cap.ts"
 import { PauseState } from "../limit/pause.ts"
+import { SharedState } from "../limit/shared.ts"
 import { starting } from "../limit/start.ts"
 import { AFTER_SETTLEMENT, type LimitState, NEVER } from "../limit/state.ts"
 import { isSpokenOf, type ProviderLimit, type Tightening, tightening } from "../limit/tighten.ts"
@@ -90,8 +91,14 @@ export class Admission {
   tryTake(hold: Hold, now: number): Obstacle | undefined {
     this.#serveEarlier(hold, now)
     const obstacle = this.#obstacle(hold, now)
-    if (obstacle === undefined) this.#take(hold, now)
-    return obstacle
+    if (obstacle !== undefined && !this.#hasToAsk(hold, obstacle, now)) return obstacle
+    this.#take(hold, now)
+    return undefined
+  }
+
+  /** Whether only a store knows how long an obstacle lasts, and somebody who does not wait for that wants to know. */
+  #hasToAsk({ isPatient }: Hold, { amount, gate: { isContended, state } }: Obstacle, now: number): boolean {
+    return !isPatient && !isContended && state instanceof SharedState && !state.knows(amount, now)
   }
 
   /** Whether an obstacle is certain to outlast an instant: nothing that is open could give anything back before. */
@@ -119,7 +126,9 @@ export class Admission {
   }
 
   /** Ends the waiting of a request that is not wanted any more, as if it had never asked. */
-  withdraw({ waiter }: Hold): void {
+  withdraw(hold: Hold): void {
+    const { path, turn, waiter } = hold
+    if (turn !== undefined) path.shared?.link.leave(hold, path.shared)
     if (waiter === undefined || waiter.outcome !== undefined) return
     this.#end(waiter, "withdrawn")
     this.#run(this.timeline.now())
@@ -338,7 +347,8 @@ export class Admission {
 
   /** Grants an elastic request that can be let in as much as passes all gates now, by the rules for who asks for it. */
   #stretch(hold: Hold, most: Usage.Usage, now: number): void {
-    const passes = (usage: Usage.Usage): boolean => hold.askFor(usage) && this.#obstacle(hold, now) === undefined
+    const passes = (usage: Usage.Usage): boolean =>
+      hold.askFor(usage) && hold.hadRoom() && this.#obstacle(hold, now) === undefined
     hold.askFor(largestPassing({ least: hold.estimate, most }, passes))
   }
 
@@ -485,8 +495,6 @@ export class Admission {
   }
 
   #end(waiter: Waiter, outcome: Outcome): void {
-    const { hold } = waiter
-    if (outcome !== "admitted" && hold.turn !== undefined) hold.path.shared?.link.leave(hold, hold.path.shared)
     this.#leave(waiter)
     waiter.end(outcome)
   }

@@ -2,6 +2,7 @@ import * as Predicate from "effect/Predicate"
 import type { Shadowed } from "../../BudgetEvent.ts"
 import type * as Meter from "../../Meter.ts"
 import * as Usage from "../../Usage.ts"
+import { SharedState } from "../limit/shared.ts"
 import { problemOfRange } from "./elastic.ts"
 import type { Waiter } from "./line.ts"
 import { Ticket } from "./link.ts"
@@ -78,6 +79,16 @@ export class Hold {
     const problem = this.most === undefined ? problemWith(path, this.estimate) : this.#problemOfRange(this.most)
     if (problem === undefined) this.amounts = measure(path, this.estimate)
     return problem
+  }
+
+  /** Whether a store had room for what it asks for, as far as is known. */
+  hadRoom(): boolean {
+    const { gates, shared } = this.path
+    if (shared === undefined) return true
+    return shared.indices.every((index) => {
+      const { isShadow, state } = gates[index]!
+      return isShadow || !(state instanceof SharedState) || state.hadRoomFor(this.amounts[index]!)
+    })
   }
 
   /** Asks for its least again, if it is elastic. */

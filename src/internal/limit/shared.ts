@@ -17,21 +17,24 @@ export interface Obstruction extends Heard {
   readonly asksAt: number
 }
 
+/** An amount that was not let in, and why. */
+interface Refusal extends Obstruction {
+  readonly amount: number
+}
+
 /**
  * What one process knows of a limit whose counters a store has: as long as nothing was refused, everything may ask.
  *
- * After a refusal only what is known to fit asks, until there may be more room: then at first one, and with each that
- * is let in twice as many at a time. So a thousand that wait in this process do not all ask at once.
+ * What was refused is not asked again before its time, and neither is anything larger. When there may be more room, at
+ * first one asks, and with each that is let in twice as many at a time: so a thousand that wait in this process do not
+ * all ask at once.
  */
 export class SharedState implements LimitState {
   limit: Limit.Limit
   #used = 0
   #reserved = 0
-  /** While something was refused: how much may still ask, and until when. */
-  #room = Number.POSITIVE_INFINITY
-  #until = Number.NEGATIVE_INFINITY
-  /** When the store wants to be asked again. */
-  asksAt = Number.POSITIVE_INFINITY
+  /** In ascending order of amounts. */
+  #refusals: Array<Refusal> = []
   /** How many may have asked without an answer. */
   #asking = Number.POSITIVE_INFINITY
   #unanswered = 0
@@ -50,17 +53,35 @@ export class SharedState implements LimitState {
     return this.#isCutOff ? (this.#share?.reserved ?? 0) : this.#reserved
   }
 
-  /** Whether something was refused, and nothing says yet that there is more room. */
-  get isBlocked(): boolean {
-    return this.#room < Number.POSITIVE_INFINITY
+  /** When the store wants to be asked again about what it has refused. */
+  get asksAt(): number {
+    return this.#refusals.reduce((first, { asksAt }) => Math.min(first, asksAt), Number.POSITIVE_INFINITY)
   }
 
+  /** What is said of an amount is exact if it was itself refused; of a larger one it is known only that it comes no earlier. */
   readyAt(amount: number, now: number, beside = 0): number {
     if (this.#isCutOff) return this.#share?.readyAt(amount, now, beside) ?? now
     if (amount > this.limit.max - this.#gone) return NEVER
-    if (this.#until <= now) this.unblock()
-    if (amount + beside > this.#room) return this.#until
+    const refusal = this.#refusalOf(amount, now)
+    if (refusal !== undefined) return refusal.at
     return this.#unanswered < this.#asking ? now : AFTER_SETTLEMENT
+  }
+
+  /** Whether it is known exactly when an amount is let in. */
+  knows(amount: number, now: number): boolean {
+    return this.#isCutOff || amount > this.limit.max - this.#gone || this.#refusalOf(amount, now)?.amount === amount
+  }
+
+  /** Whether there was room for an amount, as far as the store has told since something was refused. */
+  hadRoomFor(amount: number): boolean {
+    return this.#isCutOff || this.#refusals.length === 0 || this.#used + amount <= this.limit.max
+  }
+
+  /** The refusal of the largest amount that is no larger than this one. */
+  #refusalOf(amount: number, now: number): Refusal | undefined {
+    if (this.#refusals.length === 0) return undefined
+    this.retry((refusal) => refusal.at <= now)
+    return this.#refusals.findLast((refusal) => refusal.amount <= amount)
   }
 
   /** Asks the store for an amount or, while that cannot be reached, takes it from the share. */
@@ -68,7 +89,7 @@ export class SharedState implements LimitState {
     if (this.#isCutOff) return this.#share?.take(amount, now)
     this.#unanswered++
     this.#reserved += amount
-    this.#room -= amount
+    this.#used += amount
   }
 
   /** There is an answer to a request, or nobody waits for it any more. */
@@ -87,17 +108,14 @@ export class SharedState implements LimitState {
   takeBack(amount: number): void {
     this.answered()
     this.#reserved = Math.max(0, this.#reserved - amount)
-    this.#room += amount
+    this.#used = Math.max(0, this.#used - amount)
   }
 
   /** A request for an amount was not let in because of this limit. */
   block(amount: number, obstruction: Obstruction): void {
     this.hear(obstruction)
-    // Where there is room, somebody else is to have it.
-    const room = this.limit.max - obstruction.used
-    this.#room = room < amount ? Math.max(0, room) : 0
-    this.#until = obstruction.at
-    this.asksAt = obstruction.asksAt
+    const others = this.#refusals.filter((refusal) => refusal.amount !== amount)
+    this.#refusals = [...others, { ...obstruction, amount }].sort((a, b) => a.amount - b.amount).slice(0, REFUSALS_MAX)
   }
 
   /** Learns how full the limit is. */
@@ -107,18 +125,17 @@ export class SharedState implements LimitState {
     if (this.limit._tag === "Cap") this.#gone = Math.max(this.#gone, used - reserved)
   }
 
-  /** There may be more room. */
-  unblock(): void {
-    if (!this.isBlocked) return
-    this.#room = Number.POSITIVE_INFINITY
-    this.#until = Number.NEGATIVE_INFINITY
-    this.asksAt = Number.POSITIVE_INFINITY
+  /** There may be more room for what was refused. */
+  retry(which: (refusal: Obstruction) => boolean = () => true): void {
+    const kept = this.#refusals.filter((refusal) => !which(refusal))
+    if (kept.length === this.#refusals.length) return
+    this.#refusals = kept
     this.#asking = 1
   }
 
   /** Nothing is known any more: the store has lost what it said. */
   forget(): void {
-    this.unblock()
+    this.retry()
     this.#gone = 0
   }
 
@@ -157,8 +174,7 @@ export class SharedState implements LimitState {
   clone(): SharedState {
     const copy = new SharedState(this.limit, this.#share?.clone())
     copy.hear({ used: this.#used, reserved: this.#reserved })
-    copy.#room = this.#room
-    copy.#until = this.#until
+    copy.#refusals = this.#refusals
     copy.#asking = this.#asking
     copy.#unanswered = this.#unanswered
     copy.#gone = this.#gone
@@ -166,6 +182,9 @@ export class SharedState implements LimitState {
     return copy
   }
 }
+
+// More than those who wait first have asked for at once.
+const REFUSALS_MAX = 32
 
 // From there on it makes no difference how many ask at once.
 const ASKING_MAX = 256

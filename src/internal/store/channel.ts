@@ -164,6 +164,7 @@ export class Channel implements Link {
       if (actual !== undefined) this.charge(hold.path, route, actual)
       return
     }
+    if (state === "asked") return this.leave(hold, route)
     const held = this.#held.get(ticket)
     if (held === undefined) return
     this.#held.delete(ticket)
@@ -172,8 +173,9 @@ export class Channel implements Link {
     this.#schedule()
   }
 
-  leave({ turn }: Hold, route: SharedRoute): void {
-    if (turn !== undefined) this.#add({ operation: { _tag: "Withdraw", route, ticket: turn } })
+  leave(hold: Hold, route: SharedRoute): void {
+    if (hold.turn !== undefined) this.#add({ operation: { _tag: "Withdraw", route, ticket: hold.turn } })
+    hold.turn = undefined
   }
 
   charge(path: Path, route: SharedRoute, usage: Usage.Usage): void {
@@ -358,7 +360,7 @@ export class Channel implements Link {
     const tightened = answer.tightened.values()
     for (const { asserts, frees, looksAt, onSight, onTightened } of errands) {
       for (const ticket of asserts ?? []) ticket.takenAt = answer.now
-      if (frees !== undefined) this.#unblock((gate) => frees.nodes.includes(gate.node), changed)
+      if (frees !== undefined) this.#retry((gate) => frees.nodes.includes(gate.node), changed)
       if (looksAt !== undefined) this.#see(looksAt, sights.next().value)
       onSight?.()
       if (onTightened !== undefined) onTightened(tightened.next().value ?? [])
@@ -376,7 +378,8 @@ export class Channel implements Link {
     const now = this.#admission.timeline.now()
     shared.seen = { sight, at: now }
     const isPaused = ledger.pause !== undefined && ledger.pause.until > now
-    if (isPaused || sight.pausedMillis > 0) this.#admission.hearPause(node, now + sight.pausedMillis)
+    const isOver = isPaused && sight.resumesInMillis === 0
+    if (isOver || sight.pausedMillis > 0) this.#admission.hearPause(node, now + sight.pausedMillis)
     const states = gates.flatMap(({ state }) => (state instanceof SharedState ? [state] : []))
     for (const [index, state] of states.entries()) {
       state.hear({ used: sight.used[index] ?? 0, reserved: sight.reserved[index] ?? 0 })
@@ -561,11 +564,11 @@ export class Channel implements Link {
   }
 
   /** Nobody is kept out by what was refused before, at some gates. */
-  #unblock(which: (gate: Gate) => boolean, changed: Set<Gate>): void {
+  #retry(which: (gate: Gate) => boolean, changed: Set<Gate>): void {
     for (const gate of this.#blocked) {
       if (!which(gate)) continue
       this.#blocked.delete(gate)
-      if (gate.state instanceof SharedState) gate.state.unblock()
+      if (gate.state instanceof SharedState) gate.state.retry()
       changed.add(gate)
     }
   }
@@ -577,7 +580,7 @@ export class Channel implements Link {
     const onWake = (member: string): void => {
       if (member !== this.#membership.name) return
       const changed = new Set<Gate>()
-      this.#unblock(() => true, changed)
+      this.#retry(() => true, changed)
       this.#admission.recheck(changed)
     }
     this.#around.fork(
@@ -604,10 +607,13 @@ export class Channel implements Link {
     }
     if (this.#nextAskAt <= now) {
       const changed = new Set<Gate>()
-      this.#unblock(({ state }) => state instanceof SharedState && state.asksAt <= now, changed)
       this.#nextAskAt = Number.POSITIVE_INFINITY
-      for (const { state } of this.#blocked) {
-        if (state instanceof SharedState) this.#nextAskAt = Math.min(this.#nextAskAt, state.asksAt)
+      for (const gate of this.#blocked) {
+        if (!(gate.state instanceof SharedState)) continue
+        if (gate.state.asksAt <= now) changed.add(gate)
+        gate.state.retry(({ asksAt }) => asksAt <= now)
+        if (gate.state.asksAt === Number.POSITIVE_INFINITY) this.#blocked.delete(gate)
+        this.#nextAskAt = Math.min(this.#nextAskAt, gate.state.asksAt)
       }
       this.#admission.recheck(changed)
     }

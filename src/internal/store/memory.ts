@@ -397,7 +397,8 @@ const look = (shared: Shared, { limits }: SharedBudget, now: number): Sight => {
     reserved: states.map((state) => state.reserved),
     open: shared.open,
     spent: shared.spent,
-    pausedMillis: Math.max(0, shared.pause.until - now)
+    pausedMillis: Math.max(0, shared.pause.until - now),
+    resumesInMillis: shared.pause.readyAt(1, now) - now
   }
 }
 

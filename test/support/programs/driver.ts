@@ -320,10 +320,18 @@ class Driver {
 
   #snapshots(): void {
     for (const [budget, made] of this.#made.entries()) {
-      const snapshot = this.#program.budgets[budget]!.isShared
-        ? this.#await(made.budget.snapshot)
-        : Effect.runSync(made.budget.snapshot)
-      this.#write({ is: "snapshot", budget, snapshot })
+      this.#write({ is: "snapshot", budget, snapshot: this.#snapshot(budget, made) })
+    }
+  }
+
+  /** A store takes a moment to tell. What it tells is a snapshot only if nothing happens meanwhile. */
+  #snapshot(budget: number, made: Made): Budget.Snapshot {
+    if (!this.#program.budgets[budget]!.isShared) return Effect.runSync(made.budget.snapshot)
+    for (;;) {
+      this.#await(made.budget.snapshot)
+      const happened = this.#entries.length
+      const snapshot = this.#await(made.budget.snapshot)
+      if (this.#entries.length === happened) return snapshot
     }
   }
 
