@@ -97,8 +97,9 @@ export class Admission {
   }
 
   /** Whether only a store knows how long an obstacle lasts, and somebody who does not wait for that wants to know. */
-  #hasToAsk({ isPatient }: Hold, { amount, gate: { isContended, state } }: Obstacle, now: number): boolean {
-    return !isPatient && !isContended && state instanceof SharedState && !state.knows(amount, now)
+  #hasToAsk({ isPatient, ticket }: Hold, { amount, gate: { isContended, state } }: Obstacle, now: number): boolean {
+    const mayAsk = !isPatient && !isContended && ticket === undefined
+    return mayAsk && state instanceof SharedState && !state.knows(amount, now)
   }
 
   /** Whether an obstacle is certain to outlast an instant: nothing that is open could give anything back before. */
@@ -232,7 +233,8 @@ export class Admission {
   pause(node: BudgetNode, untilWall: number, isGradual: boolean): void {
     const now = this.timeline.now()
     node.shared?.link.pause(node, untilWall - (now - this.timeline.wallOffset), isGradual)
-    this.#pauseHere(node, untilWall, isGradual, now)
+    // The slots of a gradual end are the store's.
+    this.#pauseHere(node, untilWall, isGradual && node.shared === undefined, now)
   }
 
   /** Keeps to a pause that a store has told of. */

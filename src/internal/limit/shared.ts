@@ -118,6 +118,12 @@ export class SharedState implements LimitState {
     this.#refusals = [...others, { ...obstruction, amount }].sort((a, b) => a.amount - b.amount).slice(0, REFUSALS_MAX)
   }
 
+  /** An amount was not let in because of another limit, which lets it in later than this one. */
+  comesBy(amount: number, at: number): void {
+    const kept = this.#refusals.filter((refusal) => refusal.amount > amount || refusal.at <= at)
+    if (kept.length < this.#refusals.length) this.#refusals = kept
+  }
+
   /** Learns how full the limit is. */
   hear({ reserved, used }: Heard): void {
     this.#used = used

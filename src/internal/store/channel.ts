@@ -403,6 +403,7 @@ export class Channel implements Link {
     const at = readyInMillis < AFTER_SETTLEMENT ? now + readyInMillis : readyInMillis
     hold.turn = turn
     this.#listen()
+    for (const { amount, state } of shared(asking)) state.comesBy(amount, at)
     this.#takeBack(asking)
     if (index < 0) {
       this.#admission.hearPause(route.nodes[-1 - index]!, at)

@@ -208,12 +208,12 @@ class Group {
       const amount = amounts[index]!
       if (amount === 0 || isShadow) continue
       const at = state.readyAt(amount, now)
-      consider(index, at > now ? at : heads.passableAt(state, amount, ticket, now))
+      consider(index, at > now ? at : heads.passableAt(state, { member: name, amount, ticket }, now))
     }
     if (worst !== undefined) return this.#refuse(name, stops, { amounts, ticket, waits }, worst, now)
     for (const [index, { heads, isShadow, state }] of stops.entries()) {
       const amount = amounts[index]!
-      if (amount > 0 && !isShadow) heads.notePassing(state, amount, ticket, now)
+      if (amount > 0 && !isShadow) heads.notePassing(state, { member: name, amount, ticket }, now)
       if (ticket !== undefined) heads.remove(name, ticket)
     }
     this.#take(member, route, amounts, 1, now)

@@ -13,6 +13,9 @@ export interface Head {
   wokenAt: number
 }
 
+/** What somebody asks of a limit. */
+export type Request = Pick<Head, "member" | "amount"> & { readonly ticket: number | undefined }
+
 /**
  * Who waits at one limit: of each member the request that has waited longest. It keeps a turn among processes: a request
  * may be passed a few times by younger ones, and after that only by those who provably do not delay it.
@@ -36,16 +39,18 @@ export class WaitingHeads {
   }
 
   /** When a request that there is room for may go before those who have waited longer. */
-  passableAt(state: LimitState, amount: number, ticket: number | undefined, now: number): number {
+  passableAt(state: LimitState, { amount, member, ticket }: Request, now: number): number {
     const head = this.first(ticket, now)
-    if (head === undefined || head.passed < PASSED_MAX) return now
-    if (!delays(state, head, amount, now)) return now
+    if (head === undefined) return now
+    // Within a process, whoever could have gone instead goes first.
+    const isItsTurn = head.member === member && head.amount <= amount
+    if ((!isItsTurn && head.passed < PASSED_MAX) || !delays(state, head, amount, now)) return now
     const readyAt = state.readyAt(head.amount, now)
     return readyAt > now ? readyAt : AFTER_SETTLEMENT
   }
 
   /** Notes that a request goes before those who have waited longer. */
-  notePassing(state: LimitState, amount: number, ticket: number | undefined, now: number): void {
+  notePassing(state: LimitState, { amount, ticket }: Request, now: number): void {
     const head = this.first(ticket, now)
     if (head !== undefined && delays(state, head, amount, now)) head.passed++
   }

@@ -271,7 +271,10 @@ export const nobodyWaitsInVain: Check = (replay, _log, complain) => ({
       const { maxWait = Number.POSITIVE_INFINITY, via } = state.call
       const deadline = state.askedAt + (via === "tryReserve" ? 0 : maxWait)
       if (entry.now >= deadline) complain(`${nameOf(state)} waits at ${entry.now}, but only until ${deadline}`)
-      const isHopeless = replay.readiness(state, entry).some(({ ready }) => ready === NEVER)
+      // What is used up in a store is known to who asks it, which who waits for something else does not.
+      const isHopeless = replay
+        .readiness(state, entry)
+        .some(({ budget, ready }) => ready === NEVER && !replay.program.budgets[budget]!.isShared)
       if (isHopeless) complain(`${nameOf(state)} waits at ${entry.now} for what never comes`)
       if (replay.fits(state, entry) && replay.ahead(state).length === 0) {
         complain(`${nameOf(state)} waits at ${entry.now}, though it fits and nobody is ahead`)
