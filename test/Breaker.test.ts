@@ -7,7 +7,8 @@ import * as Layer from "effect/Layer"
 import * as CircuitBreaker from "effect/persistence/CircuitBreaker"
 import { TestClock } from "effect/testing"
 import * as Breaker from "../src/Breaker.ts"
-import { layerValkey } from "./support/valkey.ts"
+import { startEmbedded } from "./support/redis/embedded.ts"
+import { layerOf } from "./support/redis/server.ts"
 
 const key = Breaker.key({ provider: "openai", model: "gpt-5.4-mini" })
 
@@ -153,7 +154,7 @@ describe("a circuit", () => {
 })
 
 describe("circuits in Redis", () => {
-  const store = CircuitBreaker.layerStoreRedis().pipe(Layer.provide(layerValkey))
+  const store = CircuitBreaker.layerStoreRedis().pipe(Layer.provide(layerOf(startEmbedded)))
   const twoProcesses = Effect.gen(function* () {
     const build = Layer.build(Layer.fresh(Breaker.layer()))
     const [one, other] = [yield* build, yield* build]
