@@ -7,7 +7,7 @@ import * as References from "effect/References"
 import { until } from "../latch.ts"
 import * as Proxy from "./proxy.ts"
 import { Frames, commandOf } from "./resp.ts"
-import { connect } from "./server.ts"
+import { connect, layerAt } from "./server.ts"
 import { describeServers } from "./servers.ts"
 
 const failed = Symbol("failed")
@@ -159,7 +159,7 @@ describeServers("a proxy", ({ start }) => {
         assert.strictEqual(yield* redis.send("INCR", key), 2)
         yield* untilConnections(proxy, 2)
       }).pipe(
-        Effect.provide(NodeRedis.layer({ url: proxy.url })),
+        Effect.provide(layerAt(proxy.url)),
         // The client warns of each connection that it loses.
         Effect.provideService(References.MinimumLogLevel, "None")
       )
@@ -181,7 +181,7 @@ describeServers("a proxy", ({ start }) => {
         yield* hold.caught()
         yield* hold.release
         assert.strictEqual(yield* Fiber.join(fiber), 1)
-      }).pipe(Effect.provide(NodeRedis.layer({ url: proxy.url })))
+      }).pipe(Effect.provide(layerAt(proxy.url)))
     })
   )
 

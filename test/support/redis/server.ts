@@ -38,11 +38,22 @@ export const addressOf = (port: number): string => `redis://127.0.0.1:${port}`
 
 export const newKeyPrefix = (): string => `effect-budget-test:${randomUUID()}:`
 
+/**
+ * The `Redis` service at an address. The client of `NodeRedis` waits at its end for what is still on its way, which is
+ * for ever when the server is dead or frozen. This one drops it.
+ */
+export const layerAt = (url: string): Layer.Layer<Redis.Redis | NodeRedis.NodeRedis, Redis.RedisError> =>
+  Layer.effectDiscard(
+    Effect.flatMap(NodeRedis.NodeRedis, ({ client }) =>
+      Effect.addFinalizer(() => Effect.sync(() => client.isOpen && client.destroy()))
+    )
+  ).pipe(Layer.provideMerge(NodeRedis.layer({ url })))
+
 /** The `Redis` service of a server that starts and stops with it. */
 export const layerOf = (
   start: Effect.Effect<Server, never, Scope.Scope>
 ): Layer.Layer<Redis.Redis | NodeRedis.NodeRedis, Redis.RedisError> =>
-  Layer.unwrap(Effect.map(start, ({ url }) => NodeRedis.layer({ url })))
+  Layer.unwrap(Effect.map(start, ({ url }) => layerAt(url)))
 
 /** Sends commands to a server over a connection of its own, which does not come back once it is lost. */
 export const connect = (url: string): Effect.Effect<Send, never, Scope.Scope> =>

@@ -4,11 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Redis from "effect/persistence/Redis"
+import * as References from "effect/References"
 import * as Scope from "effect/Scope"
 import { spawn } from "node:child_process"
 import { once } from "node:events"
 import { connect as connectSocket } from "node:net"
-import { connect, layerOf, type ServerProcess } from "./server.ts"
+import { connect, layerAt, layerOf, type ServerProcess } from "./server.ts"
 import { describeDurableServers, describeServerProcesses, describeServers } from "./servers.ts"
 
 const set = (server: ServerProcess, value: string) =>
@@ -120,6 +121,19 @@ describeServerProcesses("a server process", ({ start }) => {
       assert.isFalse(yield* listens(server.url))
       yield* server.restart
       assert.isTrue(yield* listens(server.url))
+    })
+  )
+
+  it.live("may be left dead or frozen, with a command on its way", () =>
+    Effect.gen(function* () {
+      for (const trouble of ["kill", "pause"] as const) {
+        const server = yield* start
+        yield* Effect.gen(function* () {
+          const redis = yield* Redis.Redis
+          yield* server[trouble]
+          yield* Effect.forkChild(Effect.exit(redis.send("PING")), { startImmediately: true })
+        }).pipe(Effect.provide(layerAt(server.url)), Effect.provideService(References.MinimumLogLevel, "None"))
+      }
     })
   )
 
