@@ -15,7 +15,7 @@ export const nativeVersion: string | undefined = (() => {
   return error === undefined ? (/v=(\S+)/.exec(stdout)?.[1] ?? "of unknown version") : undefined
 })()
 
-export const nativeName = `redis-server ${nativeVersion}`
+export const nativeName = `redis-server ${nativeVersion ?? ""}`.trim()
 
 export interface NativeOptions {
   /** Whether it writes every change to its disk before it answers. */

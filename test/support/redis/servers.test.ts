@@ -34,6 +34,8 @@ const listens = (url: string) =>
       })
   )
 
+const turnOfEvents = Effect.promise(() => new Promise(setImmediate))
+
 const double = Redis.script((key: string) => [key], {
   lua: 'return redis.call("INCRBY", KEYS[1], 2)',
   numberOfKeys: 1
@@ -93,13 +95,15 @@ describeServerProcesses("a server process", ({ start }) => {
     })
   )
 
-  it.effect("ends when it is interrupted while it starts", () =>
+  it.effect("ends when it is interrupted at some moment of its start", () =>
     Effect.gen(function* () {
-      const fiber = yield* Effect.forkChild(Effect.scoped(start), { startImmediately: true })
-      // By then, it looks for a port, has been launched or is asked whether it answers.
-      yield* Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 20 * Math.random())))
-      yield* Fiber.interrupt(fiber)
-      assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
+      for (const turns of [0, 1, 2, 5, 20, 100]) {
+        const fiber = yield* Effect.forkChild(Effect.scoped(start), { startImmediately: true })
+        for (let turn = 0; turn < turns; turn++) yield* turnOfEvents
+        yield* Fiber.interrupt(fiber)
+        assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))
+        while (process.getActiveResourcesInfo().includes("ProcessWrap")) yield* turnOfEvents
+      }
     })
   )
 
@@ -160,7 +164,7 @@ describeServerProcesses("a server process whose owner is killed", ({ name }) => 
       const [url] = (yield* Effect.promise(() => once(owner.stdout, "data"))) as [Buffer]
       assert.isTrue(yield* listens(url.toString()))
       owner.kill("SIGKILL")
-      while (yield* listens(url.toString())) yield* Effect.promise(() => new Promise(setImmediate))
+      while (yield* listens(url.toString())) yield* turnOfEvents
     })
   )
 })

@@ -2,6 +2,7 @@
 import { describe, it } from "@effect/vitest"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
+import { type Cluster, startCluster } from "./cluster.ts"
 import { startEmbedded, startEmbeddedProcess } from "./embedded.ts"
 import { nativeName, nativeVersion, startNative } from "./native.ts"
 import { remoteUrl, startRemote } from "./remote.ts"
@@ -39,6 +40,18 @@ export const remote: Kind<Server> = {
   missing: remoteUrl === undefined ? "it is not set" : undefined
 }
 
+export const cluster: Kind<Cluster> = {
+  name: `cluster of ${nativeName}`,
+  start: startCluster(),
+  missing: nativeMissing
+}
+
+export const clusterWithReplicas: Kind<Cluster> = {
+  name: `cluster of ${nativeName}, with replicas`,
+  start: startCluster({ hasReplicas: true }),
+  missing: nativeMissing
+}
+
 /** Describes something that holds on each of these servers, and says where it was seen and where it was not. */
 export const describeOn =
   <S>(kinds: ReadonlyArray<Kind<S>>) =>
@@ -61,3 +74,9 @@ export const describeServerProcesses = describeOn([embeddedProcess, native])
 
 /** What needs a server that remembers, when it is started again, all that it had answered. */
 export const describeDurableServers = describeOn([nativeDurable])
+
+/** What has to hold also where keys are spread over several servers. */
+export const describeClusters = describeOn([cluster])
+
+/** What has to hold also when a replica takes over from its primary. */
+export const describeFailover = describeOn([clusterWithReplicas])
