@@ -45,6 +45,7 @@ export const startNative = ({ isDurable = false, settings = [] }: NativeOptions 
       name: isDurable ? `${nativeName}, durable` : nativeName,
       port,
       isDurable,
+      home,
       launch: () => spawn("redis-server", [...places, "--save", "", ...persistence, ...settings], { stdio: "ignore" }),
       wipe,
       log: () => readFileSync(logfile, "utf8")

@@ -12,6 +12,8 @@ export interface Program {
   readonly port: number
   readonly isDurable: boolean
   readonly launch: () => ChildProcess
+  /** A directory of its own, which is removed even if nobody is left to do so. */
+  readonly home?: string
   /** Empties its disk. */
   readonly wipe: () => void
   /** What it has to say if it does not start. */
@@ -30,7 +32,7 @@ export const start = (program: Program): Effect.Effect<ServerProcess, never, Sco
           if (child !== undefined) await ended(child, "SIGKILL")
           prepare()
           child = program.launch()
-          watchOver(child)
+          watchOver(child, program)
           await answering(child, program)
         })
       )
@@ -67,10 +69,10 @@ const ended = (child: ChildProcess, signal: NodeJS.Signals): Promise<void> =>
     child.kill("SIGCONT")
   })
 
-/** If this process is killed, its finalizers do not run: a shell that reads from it finds out, and ends the child. */
-const watchOver = (child: ChildProcess): void => {
+/** If this process is killed, its finalizers do not run: a shell that reads from it finds out, and does it for them. */
+const watchOver = (child: ChildProcess, { home = "" }: Program): void => {
   if (child.pid === undefined) return
-  const watcher = spawn("sh", ["-c", 'read -r _ || kill -9 "$0"', String(child.pid)], {
+  const watcher = spawn("sh", ["-c", 'read -r _ || { kill -9 "$0"; rm -rf "$1"; }', String(child.pid), home], {
     stdio: ["pipe", "ignore", "ignore"],
     // An interrupt from the keyboard is for all processes of a group. The watcher has to survive it.
     detached: true
