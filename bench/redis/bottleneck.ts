@@ -1,0 +1,47 @@
+import Bottleneck from "bottleneck"
+import { Effect } from "effect"
+import { Redis } from "ioredis"
+import { call } from "../peers/call.ts"
+import { inFlight } from "./inFlight.ts"
+import { openMax, WINDOW_MILLIS, windowTokensMax } from "./limits.ts"
+import type { Peer } from "./peer.ts"
+
+const library = "bottleneck"
+
+export const bottleneck: Peer = {
+  library,
+  remark: `${library}: schedule, clustered over ioredis; concurrency and a reservoir, which is a cap or a fixed window; each step of a job is a timer; no settlement`,
+  contender: ({ prefix, server }, lanes) =>
+    Effect.map(
+      Effect.acquireRelease(
+        Effect.promise(async () => {
+          const limiter = new Bottleneck({
+            id: prefix,
+            datastore: "ioredis",
+            Redis,
+            clientOptions: addressOf(server.url),
+            timeout: WINDOW_MILLIS,
+            maxConcurrent: openMax,
+            reservoir: windowTokensMax,
+            reservoirRefreshAmount: windowTokensMax,
+            reservoirRefreshInterval: WINDOW_MILLIS
+          })
+          await limiter.ready()
+          return limiter
+        }),
+        (limiter) => Effect.promise(() => limiter.disconnect())
+      ),
+      (limiter) => ({
+        ...inFlight(library, lanes, async () => {
+          await limiter.schedule(call)
+          return true
+        }),
+        isTimerBound: true
+      })
+    )
+}
+
+const addressOf = (url: string) => {
+  const { hostname, port } = new URL(url)
+  return { host: hostname, port: Number(port) }
+}

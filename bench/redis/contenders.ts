@@ -1,0 +1,16 @@
+/** Who is measured. Everybody is compared with the bare pair. */
+import { barePair } from "./barePair.ts"
+import { bottleneck } from "./bottleneck.ts"
+import { effectRateLimiter } from "./effectRateLimiter.ts"
+import { llmBudget } from "./llmBudget.ts"
+import type { Peer } from "./peer.ts"
+import { rateLimiterFlexible } from "./rateLimiterFlexible.ts"
+
+export const peers: ReadonlyArray<Peer> = [
+  barePair,
+  // Here, ours.
+  effectRateLimiter,
+  rateLimiterFlexible,
+  llmBudget,
+  bottleneck
+]
