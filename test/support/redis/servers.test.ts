@@ -98,7 +98,9 @@ describeServerProcesses("a server process", ({ start }) => {
   it.effect("ends when it is interrupted at some moment of its start", () =>
     Effect.gen(function* () {
       for (const turns of [0, 1, 2, 5, 20, 100]) {
-        const fiber = yield* Effect.forkChild(Effect.scoped(start), { startImmediately: true })
+        const fiber = yield* Effect.forkChild(Effect.scoped(Effect.andThen(start, Effect.never)), {
+          startImmediately: true
+        })
         for (let turn = 0; turn < turns; turn++) yield* turnOfEvents
         yield* Fiber.interrupt(fiber)
         assert.isTrue(Exit.hasInterrupts(yield* Fiber.await(fiber)))

