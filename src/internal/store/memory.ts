@@ -334,7 +334,7 @@ class Group {
   #wake(touched: ReadonlySet<Shared>, now: number): void {
     for (const { heads, states } of touched) {
       for (const state of states.values()) {
-        const head = heads.get(state.limit.name)?.first(undefined, now)
+        const head = heads.get(state.limit.name)?.first(now)
         if (head === undefined || state.readyAt(head.amount, now) > now || now - head.wokenAt < WAKE_AGAIN_MILLIS)
           continue
         head.wokenAt = now

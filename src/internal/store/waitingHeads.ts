@@ -39,28 +39,30 @@ export class WaitingHeads {
   }
 
   /** When a request that there is room for may go before those who have waited longer. */
-  passableAt(state: LimitState, { amount, member, ticket }: Request, now: number): number {
-    const head = this.first(ticket, now)
-    if (head === undefined) return now
-    // Within a process, whoever could have gone instead goes first.
-    const isItsTurn = head.member === member && head.amount <= amount
-    if ((!isItsTurn && head.passed < PASSED_MAX) || !delays(state, head, amount, now)) return now
+  passableAt(state: LimitState, request: Request, now: number): number {
+    const head = this.#ahead(request, now)
+    if (head === undefined || head.passed < PASSED_MAX || !delays(state, head, request.amount, now)) return now
     const readyAt = state.readyAt(head.amount, now)
     return readyAt > now ? readyAt : AFTER_SETTLEMENT
   }
 
   /** Notes that a request goes before those who have waited longer. */
-  notePassing(state: LimitState, { amount, ticket }: Request, now: number): void {
-    const head = this.first(ticket, now)
-    if (head !== undefined && delays(state, head, amount, now)) head.passed++
+  notePassing(state: LimitState, request: Request, now: number): void {
+    const head = this.#ahead(request, now)
+    if (head !== undefined && delays(state, head, request.amount, now)) head.passed++
   }
 
-  /** Who has waited longest, of those who have waited longer than a request. Who does not come any more is forgotten. */
-  first(ticket: number | undefined, now: number): Head | undefined {
-    if (this.#heads.length === 0) return undefined
-    this.#heads = this.#heads.filter(({ asksAt }) => asksAt + LATE_MAX_MILLIS >= now)
-    const head = this.#heads[0]
-    return head !== undefined && head.ticket < (ticket ?? Number.POSITIVE_INFINITY) ? head : undefined
+  /** Who has waited longest. Who does not come any more is forgotten. */
+  first(now: number): Head | undefined {
+    if (this.#heads.length > 0) this.#heads = this.#heads.filter(({ asksAt }) => asksAt + LATE_MAX_MILLIS >= now)
+    return this.#heads[0]
+  }
+
+  /** Who has waited longest of other members, if longer than a request. A member keeps its own order. */
+  #ahead({ member, ticket = Number.POSITIVE_INFINITY }: Request, now: number): Head | undefined {
+    const first = this.first(now)
+    const head = first?.member === member ? this.#heads[1] : first
+    return head !== undefined && head.ticket < ticket ? head : undefined
   }
 }
 
