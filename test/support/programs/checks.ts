@@ -294,6 +294,8 @@ export const equalsKeepTheirOrder: Check = (replay, log, complain) => {
       : [other.askedAt, entryOf(other.call.id, "started")?.now].includes(entryOf(state.call.id, "started")?.now)
   return {
     admitted: (state, at) => {
+      // While one asks a store, another may be let in by it.
+      if (replay.program.budgets.some(({ isShared }) => isShared)) return
       for (const other of replay.waiting()) {
         if (other === state || other.call.budget !== state.call.budget || !goesBefore(other, state)) continue
         if (JSON.stringify(demandOf(other.call)) !== JSON.stringify(demandOf(state.call))) continue
