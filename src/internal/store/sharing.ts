@@ -55,7 +55,7 @@ const surroundings = (scope: Scope.Scope): Effect.Effect<Surroundings> =>
 
 const close = (shutdownMillis: number) => (channel: Channel) =>
   Effect.gen(function* () {
-    yield* Effect.timeoutOption(channel.whenIdle, Duration.millis(shutdownMillis))
+    yield* Effect.interruptible(Effect.timeoutOption(channel.whenIdle, Duration.millis(shutdownMillis)))
     const { open, undelivered } = channel.close()
     if (undelivered > 0) {
       yield* Effect.logError(

@@ -1,0 +1,52 @@
+/** A store in memory between which and its users things go wrong on cue. */
+import * as Effect from "effect/Effect"
+import { makeMemory } from "../../../src/internal/store/memory.ts"
+import { type Batch, type Store, StoreError } from "../../../src/StoreProtocol.ts"
+
+export type Fault =
+  | "none"
+  /** The connection is refused. */
+  | "refuse"
+  /** The batch is done, and the answer is lost. */
+  | "loseAnswer"
+  /** Nothing comes back, until there is no fault any more; then the batch is done. */
+  | "silence"
+
+export interface FaultyStore extends Store {
+  fault: Fault
+  /** Every batch that was sent, also in vain. */
+  readonly sent: ReadonlyArray<Batch>
+  /** Goes on with a store that knows nothing, as after a failover in which everything was lost. */
+  readonly loseData: Effect.Effect<void>
+}
+
+export const makeFaulty: Effect.Effect<FaultyStore> = Effect.gen(function* () {
+  let store = yield* makeMemory
+  const sent: Array<Batch> = []
+  const faulty: FaultyStore = {
+    fault: "none",
+    sent,
+    loseData: Effect.map(makeMemory, (fresh) => {
+      store = fresh
+    }),
+    listen: (group, onWake) => store.listen(group, onWake),
+    apply: (batch) =>
+      Effect.suspend(() => {
+        sent.push(batch)
+        switch (faulty.fault) {
+          case "none":
+            return store.apply(batch)
+          case "refuse":
+            return Effect.fail(new StoreError({ cause: new Error("refused") }))
+          case "loseAnswer":
+            return Effect.andThen(store.apply(batch), Effect.fail(new StoreError({ cause: new Error("cut") })))
+          case "silence":
+            return Effect.andThen(
+              Effect.repeat(Effect.sleep("10 millis"), { until: () => faulty.fault !== "silence" }),
+              Effect.suspend(() => store.apply(batch))
+            )
+        }
+      })
+  }
+  return faulty
+})
