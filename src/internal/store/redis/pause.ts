@@ -1,0 +1,27 @@
+/** The pause of a budget, and its gradual end: one reservation per slot, of which each second has twice as many. */
+export const pause = `
+local GRADUAL_MILLIS, SECOND = 10000, 1000
+
+-- The begin of the slot after the one that an instant lies in. Both are millis since the end of the pause.
+local function nextSlot(elapsed)
+  local second = floor(elapsed / SECOND)
+  local slots = 2 ^ second
+  local slot = floor((elapsed - second * SECOND) * slots / SECOND)
+  return second * SECOND + ceil((slot + 1) * SECOND / slots)
+end
+
+local function pauseUntil(budget, instant, isGradual)
+  local known = budget.pause
+  if known and instant > now and instant < known.endsAt then return end
+  budget.pause = { endsAt = instant, isGradual = isGradual, nextAt = instant, isChanged = true }
+end
+
+-- What is admitted all the same, before the pause is over or in a slot that is taken, takes no slot.
+local function takeSlot(pause)
+  if now < pause.nextAt or pause.isGradual ~= 1 then return end
+  local elapsed = now - pause.endsAt
+  if elapsed >= GRADUAL_MILLIS then return end
+  pause.nextAt = pause.endsAt + nextSlot(elapsed)
+  pause.isChanged = true
+end
+`

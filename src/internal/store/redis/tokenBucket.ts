@@ -1,0 +1,130 @@
+/**
+ * A bucket: a level of whole units and the exact fraction that has flowed in since. Its peaks are the highest levels
+ * since older instants, which bound what a refund is still worth: pairs of an instant and a level.
+ */
+export const tokenBucket = `
+kinds.TokenBucket = function()
+  local PEAKS_MAX = 64
+
+  local function millisToGain(state, units)
+    local whole, rest = divide(units, state.refillMillis, -state.fraction, state.refill)
+    return rest > 0 and whole + 1 or whole
+  end
+
+  local function fill(state)
+    local elapsed = now - state.filledAt
+    if elapsed <= 0 then return end
+    if state.level >= state.max or elapsed >= millisToGain(state, state.max - state.level) then
+      state.level, state.fraction, state.filledAt = state.max, 0, now
+      return
+    end
+    local gained, fraction = divide(elapsed, state.refill, state.fraction, state.refillMillis)
+    state.level, state.fraction, state.filledAt = state.level + gained, fraction, now
+  end
+
+  local function ceilingOf(state)
+    return state.fraction > 0 and state.level + 1 or state.level
+  end
+
+  local function peaksOf(state)
+    if not state.peaks then state.peaks = cjson.decode(storedIn(state, 'peaks') or '[]') end
+    return state.peaks
+  end
+
+  local function note(state, level)
+    local peaks = peaksOf(state)
+    while #peaks > 0 and peaks[#peaks][2] <= level do peaks[#peaks] = nil end
+    if #peaks > 0 and peaks[#peaks][1] == now then return end
+    if #peaks == PEAKS_MAX then
+      -- Neighbours become the later instant with the higher level, which can only make a refund smaller.
+      for index = 1, PEAKS_MAX / 2 do peaks[index] = { peaks[2 * index][1], peaks[2 * index - 1][2] } end
+      for index = PEAKS_MAX / 2 + 1, PEAKS_MAX do peaks[index] = nil end
+    end
+    peaks[#peaks + 1] = { now, level }
+    state.hasNewPeaks = true
+  end
+
+  local function firstAfter(peaks, instant)
+    for index = 1, #peaks do
+      if peaks[index][1] > instant then return index end
+    end
+    return #peaks + 1
+  end
+
+  local function raise(state, amount, instant)
+    local peaks = peaksOf(state)
+    local first = firstAfter(peaks, instant)
+    if first > #peaks then return end
+    for index = first, #peaks do peaks[index][2] = peaks[index][2] + amount end
+    local exceeded = first
+    while exceeded > 1 and peaks[exceeded - 1][2] <= peaks[first][2] do exceeded = exceeded - 1 end
+    for _ = exceeded, first - 1 do table.remove(peaks, exceeded) end
+    state.hasNewPeaks = true
+  end
+
+  local function giveBack(state, amount, takenAt)
+    local peaks = peaksOf(state)
+    local peak = ceilingOf(state)
+    local first = peaks[firstAfter(peaks, takenAt)]
+    if first then peak = max(peak, first[2]) end
+    local worth = max(0, min(amount, state.max - peak))
+    state.level = state.level + worth
+    raise(state, worth, takenAt)
+  end
+
+  local function charge(state, amount)
+    fill(state)
+    if state.reserved > 0 then note(state, ceilingOf(state)) end
+    state.level = max(-MOST, state.level - amount)
+  end
+
+  return {
+    fields = { 'reserved', 'level', 'fraction', 'filledAt' },
+    start = function(state)
+      state.level = state.max
+    end,
+    readyAt = function(state, amount, beside)
+      if amount + beside > state.max then return NEVER end
+      fill(state)
+      local missing = amount + beside - state.level
+      return missing <= 0 and now or plus(state.filledAt, millisToGain(state, missing))
+    end,
+    take = function(state, amount)
+      charge(state, amount)
+      state.reserved = plus(state.reserved, amount)
+    end,
+    settle = function(state, estimate, actual, takenAt)
+      state.reserved = max(0, state.reserved - estimate)
+      if actual < estimate then giveBack(state, estimate - actual, takenAt) end
+      if state.reserved == 0 and #peaksOf(state) > 0 then
+        state.peaks, state.hasNewPeaks = {}, true
+      end
+      return max(0, actual - estimate)
+    end,
+    charge = charge,
+    used = function(state)
+      fill(state)
+      return state.max - state.level
+    end,
+    -- What was used stays used: a bucket that grows does not become fuller than its inflow makes it.
+    update = function(state, limit)
+      fill(state)
+      if limit[REFILL_MILLIS] ~= state.refillMillis then state.fraction = 0 end
+      local grown = limit[MAX] - state.max
+      state.level = state.level + grown
+      raise(state, grown, -1)
+    end,
+    lasts = function(state)
+      return state.level >= state.max and 0 or millisToGain(state, state.max - state.level)
+    end,
+    extras = function(state, put)
+      if not state.hasNewPeaks then return end
+      local peaks = {}
+      for index, peak in ipairs(state.peaks) do
+        peaks[index] = '[' .. written(peak[1]) .. ',' .. written(peak[2]) .. ']'
+      end
+      put('peaks', '[' .. concat(peaks, ',') .. ']')
+    end
+  }
+end
+`
