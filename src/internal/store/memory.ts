@@ -90,6 +90,11 @@ class Shared {
     this.heads.set(name, heads)
     return heads
   }
+
+  /** A member does not wait at any limit any more. Says whether it did. */
+  leave(member: string): boolean {
+    return [...this.heads.values()].filter((heads) => heads.remove(member)).length > 0
+  }
 }
 
 /** One limit of a route. */
@@ -133,11 +138,11 @@ class Group {
     if (known !== undefined) return known
     if (member.isLapsed) return { _tag: "Lapsed", now }
     member.answered = Math.max(member.answered, batch.answered)
+    for (const sequence of member.answers.keys()) if (sequence <= member.answered) member.answers.delete(sequence)
     if (batch.sequence <= member.answered || member.answered > member.latest) return { _tag: "Forgotten", now }
     member.leaseEnd = now + batch.leaseMillis
     member.lapse = batch.lapse
     member.latest = Math.max(member.latest, batch.sequence)
-    for (const sequence of member.answers.keys()) if (sequence <= batch.answered) member.answers.delete(sequence)
     const answer = this.#do(member, batch, now, touched)
     member.answers.set(batch.sequence, answer)
     return answer
@@ -309,15 +314,8 @@ class Group {
       if (member.leaseEnd + REMEMBER_LAPSED_MILLIS <= now) this.#members.delete(name)
       if (member.isLapsed || member.leaseEnd > now) continue
       member.isLapsed = true
-      for (const [shared, { amounts, count }] of member.held) {
-        touched.add(shared)
-        for (const state of shared.states.values()) {
-          const held = amounts.get(state.limit.name) ?? 0
-          charge(state, state.settle(held, member.lapse === "charge" || isDatedBack(state) ? held : 0, now), now)
-        }
-        shared.open -= count
-        for (const heads of shared.heads.values()) heads.remove(name)
-      }
+      for (const [shared, held] of member.held) if (settleHeld(shared, held, member.lapse, now)) touched.add(shared)
+      for (const shared of this.#budgets.values()) if (shared.leave(name)) touched.add(shared)
       member.held.clear()
     }
   }
@@ -378,6 +376,16 @@ const charge = (state: LimitState, amount: number, now: number): void => {
 /** Whether what it has counted comes back with time alone, whatever becomes of the reservation. */
 const isDatedBack = ({ limit }: LimitState): boolean =>
   limit._tag === "TokenBucket" || ("chargeAt" in limit && limit.chargeAt === "reserve")
+
+/** Settles what a member holds of a budget. Says whether it holds anything. */
+const settleHeld = (shared: Shared, { amounts, count }: Held, lapse: Batch["lapse"], now: number): boolean => {
+  for (const state of shared.states.values()) {
+    const held = amounts.get(state.limit.name) ?? 0
+    charge(state, state.settle(held, lapse === "charge" || isDatedBack(state) ? held : 0, now), now)
+  }
+  shared.open -= count
+  return count !== 0 || amounts.values().some((held) => held !== 0)
+}
 
 const heldOf = (member: Member, shared: Shared): Held => {
   const held = member.held.get(shared) ?? { count: 0, amounts: new Map<string, number>() }

@@ -33,9 +33,11 @@ export class WaitingHeads {
     this.#heads.sort((a, b) => a.ticket - b.ticket)
   }
 
-  /** Forgets a request, or whichever of a member waits here. */
-  remove(member: string, ticket?: number): void {
+  /** Forgets a request, or whichever of a member waits here. Says whether one did. */
+  remove(member: string, ticket?: number): boolean {
+    const count = this.#heads.length
     this.#heads = this.#heads.filter((head) => head.member !== member || (ticket ?? head.ticket) !== head.ticket)
+    return this.#heads.length < count
   }
 
   /** When a request that there is room for may go before those who have waited longer. */

@@ -22,7 +22,8 @@ local function stateOf(budget, limit, isNew)
   local name, stored, was = limit[NAME], budget.stored, {}
   local state = { budget = budget, kind = kind, was = was, isNew = isNew }
   for _, field in ipairs(kind.fields) do state[field] = 0 end
-  kind.start(state, limit)
+  adopt(state, limit)
+  kind.start(state)
   if not isNew then
     for _, field in ipairs(kind.fields) do
       local number = tonumber(stored[name .. '/' .. field])
@@ -38,7 +39,6 @@ local function stateOf(budget, limit, isNew)
     budget.heads[name] = heads
   end
   state.heads = heads
-  adopt(state, limit)
   return state
 end
 

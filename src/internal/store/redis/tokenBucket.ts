@@ -104,7 +104,7 @@ kinds.TokenBucket = function()
     charge = charge,
     used = function(state)
       fill(state)
-      return state.max - state.level
+      return min(state.max - state.level, MOST)
     end,
     -- What was used stays used: a bucket that grows does not become fuller than its inflow makes it.
     update = function(state, limit)

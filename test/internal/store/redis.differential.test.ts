@@ -1,0 +1,97 @@
+import { it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as ManagedRuntime from "effect/ManagedRuntime"
+import type * as Redis from "effect/persistence/Redis"
+import * as Scope from "effect/Scope"
+import { TestClock } from "effect/testing"
+import { afterAll, beforeAll, expect } from "vitest"
+import { makeMemory } from "../../../src/internal/store/memory.ts"
+import { makeRedis } from "../../../src/internal/store/redis/store.ts"
+import type { Batch, SharedBudget } from "../../../src/StoreProtocol.ts"
+import { forEachSeed, type Random } from "../../support/random.ts"
+import { layerAt, type Server } from "../../support/redis/server.ts"
+import { describeServers } from "../../support/redis/servers.ts"
+import { anyLimit, changedLimit, StoreProgram } from "../../support/storeProgram.ts"
+
+const START = Date.UTC(2026, 2, 28, 23, 50)
+
+describeServers("the store in Redis says what the store in memory says", (kind) => {
+  const scope = Scope.makeUnsafe()
+  let server: Server
+  let runtime: ManagedRuntime.ManagedRuntime<Redis.Redis, Redis.RedisError>
+
+  beforeAll(async () => {
+    server = await Effect.runPromise(Scope.provide(kind.start, scope))
+    runtime = ManagedRuntime.make(layerAt(server.url))
+  })
+  afterAll(async () => {
+    await runtime.dispose()
+    await Effect.runPromise(Scope.close(scope, Exit.void))
+  })
+
+  const compare = (random: Random) =>
+    Effect.gen(function* () {
+      let now = START + random.int(0, 86_400_000)
+      yield* TestClock.setTime(now)
+      const group = `group {${random.seed}}`
+      const memory = yield* makeMemory
+      const redis = yield* makeRedis({ prefix: server.keyPrefix, now: () => now })
+      const wakes: Record<"memory" | "redis", Array<string>> = { memory: [], redis: [] }
+      yield* memory.listen(group, (member) => wakes.memory.push(member))
+      yield* redis.listen(group, (member) => wakes.redis.push(member))
+      const program = new StoreProgram(random, group, { members: 3, limit: anyLimit, changed: changedLimit })
+
+      const apply = Effect.fnUntraced(function* (batch: Batch) {
+        random.note(`at +${now - START}`, describe(batch))
+        const told = wakes.memory.length
+        const expected = yield* memory.apply(batch)
+        // Who is told twice in a batch is told once.
+        wakes.memory.push(...new Set(wakes.memory.splice(told)))
+        const actual = yield* redis.apply(batch)
+        random.note("  ", actual)
+        expect(actual).toEqual(expected)
+        return actual
+      })
+
+      for (let step = random.int(1, 60); step > 0; step--) {
+        const millis = pass(random)
+        now += millis
+        yield* TestClock.adjust(millis)
+        const { batch, member } = program.next()
+        program.hear(member, batch, yield* apply(batch))
+      }
+      yield* apply(program.look())
+      const isHeard = Effect.suspend(() => Effect.promise(() => new Promise(setImmediate))).pipe(
+        Effect.repeat({ until: () => wakes.redis.length >= wakes.memory.length, times: 1_000 })
+      )
+      yield* isHeard
+      expect(wakes.redis.toSorted()).toEqual(wakes.memory.toSorted())
+    }).pipe(Effect.scoped, Effect.provide(TestClock.layer()))
+
+  it("whatever members do", { timeout: 600_000 }, () =>
+    forEachSeed({ name: "Redis is as memory", runs: 300 }, (random) => runtime.runPromise(compare(random)))
+  )
+})
+
+/** A batch as one reads it after a failure: budgets by their keys. */
+const describe = ({ operations, ...batch }: Batch): unknown => ({
+  ...batch,
+  operations: operations.map((operation) =>
+    "route" in operation
+      ? { ...operation, route: operation.route.budgets.map(brief), usage: undefined }
+      : { ...operation, budget: brief(operation.budget) }
+  )
+})
+
+const brief = ({ isShadow, key, limits }: SharedBudget): string =>
+  `${isShadow ? "shadow " : ""}${key} ${limits.map(({ _tag, max }) => `${_tag} ${max}`).join(", ")}`
+
+const pass = (random: Random): number =>
+  ({
+    nothing: () => 0,
+    little: () => random.int(1, 5),
+    some: () => random.magnitude(1, 1_000),
+    much: () => random.magnitude(1_000, 70_000),
+    days: () => random.int(80_000_000, 90_000_000)
+  })[random.weighted({ nothing: 40, little: 20, some: 30, much: 10, days: 0.3 })]()
