@@ -140,7 +140,17 @@ export class StoreProgram {
     const budget = random.pick(this.#budgets)
     const amounts = amountsOf(random, route)
     switch (
-      random.weighted({ reserve: 10, again: 5, settle: 8, charge: 1, assert: 1, withdraw: 1, pause: 1, tighten: 1, look: 1 })
+      random.weighted({
+        reserve: 10,
+        again: 5,
+        settle: 8,
+        charge: 1,
+        assert: 1,
+        withdraw: 1,
+        pause: 1,
+        tighten: 1,
+        look: 1
+      })
     ) {
       case "reserve":
         return { _tag: "Reserve", route, amounts, ticket: undefined, waits: random.chance(0.7) }
@@ -215,6 +225,8 @@ const budgetsOf = (random: Random, { changed, limit }: StoreProgramOptions): Rea
     const variants: Array<SharedBudget> = [budget]
     if (random.chance(0.2)) variants.push({ ...budget, isShadow: !budget.isShadow })
     if (random.chance(0.3)) variants.push({ ...budget, limits: limits.map((limit) => changed(random, limit)) })
+    if (random.chance(0.1)) variants.push({ ...budget, limits: random.shuffle(limits).slice(0, random.int(0, 3)) })
+    if (random.chance(0.1)) variants.push({ ...budget, limits: limits.map(({ name }) => limit(random, name)) })
     return variants
   })
 
@@ -259,10 +271,7 @@ export const anyLimit = (random: Random, name: string): SharedBudget["limits"][n
   }
 }
 
-export const changedLimit = (
-  random: Random,
-  limit: SharedBudget["limits"][number]
-): SharedBudget["limits"][number] => {
+export const changedLimit = (random: Random, limit: SharedBudget["limits"][number]): SharedBudget["limits"][number] => {
   const max = Math.max(1, Math.ceil(limit.max * random.pick([0.5, 1, 1, 2])))
   switch (limit._tag) {
     case "SlidingWindow":

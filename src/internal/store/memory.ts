@@ -40,10 +40,10 @@ export const makeMemory: Effect.Effect<Store> = Effect.map(Timeline.current, (ti
   }
 })
 
-/** What a member holds of a budget. */
+/** What a member holds of a budget. A limit that was replaced by another of its name has a state of its own. */
 interface Held {
   count: number
-  readonly amounts: Map<string, number>
+  readonly amounts: Map<LimitState, number>
 }
 
 /** A process that uses a group. */
@@ -260,7 +260,7 @@ class Group {
   #take(member: Member, route: Route, amounts: ReadonlyArray<number>, count: number, now: number): void {
     for (const [index, { shared, state }] of this.#stops(route, now).entries()) {
       if (amounts[index]! > 0) state.take(amounts[index]!, now)
-      hold(member, shared, state.limit.name, amounts[index]!)
+      hold(member, shared, state, amounts[index]!)
     }
     for (const shared of this.#along(route)) {
       shared.pause.take(1, now)
@@ -276,15 +276,20 @@ class Group {
   ): void {
     for (const [index, { shared, state }] of this.#stops(route, now).entries()) {
       const [estimate, actual, refund] = [estimates[index]!, actuals[index]!, refunds[index]!]
-      hold(member, shared, state.limit.name, -estimate)
+      // A limit that does not know the reservation, because it is new, is charged with what was used.
+      const known = Math.min(estimate, heldOf(member, shared).amounts.get(state) ?? 0)
+      hold(member, shared, state, -known)
       // What none of them has used beyond its estimate, then what some have.
-      const owed = state.settle(estimate, estimate - refund, takenAt)
-      charge(state, owed + actual - (estimate - refund), now)
+      const used = Math.min(estimate - refund, known)
+      const owed = state.settle(known, used, takenAt)
+      charge(state, owed + actual - used, now)
     }
     for (const shared of this.#along(route)) {
-      shared.open -= count
+      const held = heldOf(member, shared)
+      const known = Math.min(count, held.count)
+      held.count -= known
+      shared.open -= known
       shared.spent = Usage.add(shared.spent, usage)
-      heldOf(member, shared).count -= count
     }
   }
 
@@ -380,22 +385,22 @@ const isDatedBack = ({ limit }: LimitState): boolean =>
 /** Settles what a member holds of a budget. Says whether it holds anything. */
 const settleHeld = (shared: Shared, { amounts, count }: Held, lapse: Batch["lapse"], now: number): boolean => {
   for (const state of shared.states.values()) {
-    const held = amounts.get(state.limit.name) ?? 0
+    const held = amounts.get(state) ?? 0
     charge(state, state.settle(held, lapse === "charge" || isDatedBack(state) ? held : 0, now), now)
   }
   shared.open -= count
-  return count !== 0 || amounts.values().some((held) => held !== 0)
+  return count > 0 || [...shared.states.values()].some((state) => (amounts.get(state) ?? 0) > 0)
 }
 
 const heldOf = (member: Member, shared: Shared): Held => {
-  const held = member.held.get(shared) ?? { count: 0, amounts: new Map<string, number>() }
+  const held = member.held.get(shared) ?? { count: 0, amounts: new Map<LimitState, number>() }
   member.held.set(shared, held)
   return held
 }
 
-const hold = (member: Member, shared: Shared, limit: string, amount: number): void => {
+const hold = (member: Member, shared: Shared, state: LimitState, amount: number): void => {
   const { amounts } = heldOf(member, shared)
-  amounts.set(limit, (amounts.get(limit) ?? 0) + amount)
+  amounts.set(state, (amounts.get(state) ?? 0) + amount)
 }
 
 const look = (shared: Shared, { limits }: SharedBudget, now: number): Sight => {

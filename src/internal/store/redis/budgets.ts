@@ -3,7 +3,8 @@ import * as Usage from "../../../Usage.ts"
 /**
  * The budgets of a call: each is read once, changed in memory, and what has changed is written back once.
  *
- * `states` are those of its limits, in their order; `stored` is its hash as it was read.
+ * `states` are those of its limits, in their order, each with a number that no other state of the group has had; `stored`
+ * is the hash as it was read.
  */
 export const budgets = `
 local SPENT = { ${Usage.fields.map((field) => `'spent/${field}'`).join(", ")} }
@@ -21,6 +22,9 @@ local function stateOf(budget, limit, isNew)
   local kind = kindOf(limit[TAG])
   local name, stored, was = limit[NAME], budget.stored, {}
   local state = { budget = budget, kind = kind, was = was, isNew = isNew }
+  was.number = not isNew and tonumber(stored[name .. '/number']) or nil
+  if not was.number then stateCount = stateCount + 1 end
+  state.number = was.number or stateCount
   for _, field in ipairs(kind.fields) do state[field] = 0 end
   adopt(state, limit)
   kind.start(state)
@@ -59,7 +63,8 @@ local function budgetOf(key)
   budget.pause = readPause(stored)
   if stored.limits then
     local variant = variantOf[key]
-    local limits = variant and variant.text == stored.limits and variant.limits or cjson.decode(stored.limits)
+    if variant and variant.text == stored.limits then budget.variant = variant end
+    local limits = budget.variant and variant.limits or cjson.decode(stored.limits)
     for index, limit in ipairs(limits) do budget.states[index] = stateOf(budget, limit, false) end
   end
   budgets[key] = budget
@@ -80,13 +85,17 @@ end
 
 local function abandon(budget, state)
   for _, field in ipairs(state.kind.fields) do budget.gone[#budget.gone + 1] = state.name .. '/' .. field end
+  budget.gone[#budget.gone + 1] = state.name .. '/number'
   if state.tag == 'TokenBucket' then budget.gone[#budget.gone + 1] = state.name .. '/peaks' end
   if state.kind.drop then state.kind.drop(state) end
 end
 
 -- Puts the limits of a batch in place. One with a known name keeps its counters, a new one starts unused.
 local function follow(budget, variant)
-  if budget.limits == variant.text then return end
+  if budget.limits == variant.text then
+    budget.variant = variant
+    return
+  end
   local known, states = {}, {}
   for _, state in ipairs(budget.states) do known[state.name] = state end
   for _, limit in ipairs(variant.limits) do
@@ -103,7 +112,7 @@ local function follow(budget, variant)
   end
   for _, state in pairs(known) do abandon(budget, state) end
   budget.states = states
-  budget.limits = variant.text
+  budget.limits, budget.variant = variant.text, variant
   changes = changes + 1
 end
 
@@ -146,6 +155,7 @@ local function save(budget)
   for _, state in ipairs(budget.states) do
     local name, was = state.name, state.was
     if state.kind.save then state.kind.save(state, millis) end
+    if state.number ~= was.number then put(name .. '/number', written(state.number)) end
     for _, field in ipairs(state.kind.fields) do
       if state[field] ~= was[field] then put(name .. '/' .. field, written(state[field])) end
     end

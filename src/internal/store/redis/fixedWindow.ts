@@ -10,6 +10,11 @@ local function resetAfter(resets, instant)
   end
 end
 
+local function resetsOf(state)
+  local variant = state.budget.variant
+  return variant and variant.resets[state.name]
+end
+
 kinds.FixedWindow = function()
   -- What a dead process held is charged also when no resets are known. The end of that window is found out later.
   local UNKNOWN = MOST

@@ -1,8 +1,9 @@
 /**
  * The members of a group: what each has been answered, when its lease ends, and what it holds.
  *
- * What it holds of a budget is one field of its hash: how many reservations, and how much at each limit. The field is
- * there as long as it holds something, or waits there.
+ * What it holds of a budget is one field of its hash: how many reservations, and how much at each limit, with the
+ * number of the limit's state: a limit that was replaced by another of its name, or was lost, is not the one that it
+ * holds something of. The field is there as long as the member holds something, or waits there.
  */
 export const members = `
 local LAPSED_PER_CALL, HELD_PER_CALL = 4, 64
@@ -10,10 +11,16 @@ local REMEMBER_LAPSED_MILLIS = 86400000
 local members = base .. 'members'
 local member = base .. 'member:' .. name
 
-local function holdsSomething(held)
-  if held[1] ~= 0 then return true end
-  for _, amount in pairs(held[2]) do
-    if amount ~= 0 then return true end
+-- How much of what is held is held of a state.
+local function amountHeld(held, state)
+  local entry = held[2][state.name]
+  return entry and entry[1] == state.number and entry[2] or 0
+end
+
+local function holdsSomething(budget, held)
+  if held[1] > 0 then return true end
+  for _, state in ipairs(budget.states) do
+    if amountHeld(held, state) > 0 then return true end
   end
   return false
 end
@@ -27,8 +34,13 @@ local function heldOf(budget)
   return budget.held
 end
 
-local function hold(held, limit, amount)
-  held[2][limit] = min((held[2][limit] or 0) + amount, MOST)
+local function hold(held, state, amount)
+  local entry = held[2][state.name]
+  if not entry or entry[1] ~= state.number then
+    entry = { state.number, 0 }
+    held[2][state.name] = entry
+  end
+  entry[2] = plus(entry[2], amount)
 end
 
 local function waitsAt(budget)
@@ -40,10 +52,13 @@ local function waitsAt(budget)
   return false
 end
 
-local function writtenHeld(held)
+local function writtenHeld(budget, held)
   local texts = {}
-  for limit, amount in pairs(held[2]) do
-    if amount ~= 0 then texts[#texts + 1] = cjson.encode(limit) .. ':' .. written(amount) end
+  for _, state in ipairs(budget.states) do
+    local amount = amountHeld(held, state)
+    if amount > 0 then
+      texts[#texts + 1] = cjson.encode(state.name) .. ':[' .. written(state.number) .. ',' .. written(amount) .. ']'
+    end
   end
   return '[' .. written(held[1]) .. ',{' .. concat(texts, ',') .. '}]'
 end
@@ -52,9 +67,9 @@ end
 local function saveHeld(budget, puts, gone)
   if not budget.isHeldChanged then return end
   local field = 'held/' .. budget.key
-  if holdsSomething(budget.held) or waitsAt(budget) then
+  if holdsSomething(budget, budget.held) or waitsAt(budget) then
     puts[#puts + 1] = field
-    puts[#puts + 1] = writtenHeld(budget.held)
+    puts[#puts + 1] = writtenHeld(budget, budget.held)
   elseif budget.heldText then
     gone[#gone + 1] = field
   end
@@ -67,7 +82,7 @@ end
 
 local function settleHeld(budget, held, policy)
   for _, state in ipairs(budget.states) do
-    local amount = held[2][state.name] or 0
+    local amount = amountHeld(held, state)
     local actual = (policy == 'charge' or isDatedBack(state)) and amount or 0
     charge(state, state.kind.settle(state, amount, actual, now))
   end
@@ -99,7 +114,7 @@ local function lapse(other)
     for index = 1, #found[2], 2 do
       local budget = budgetOf(sub(found[2][index], 6))
       local held = cjson.decode(found[2][index + 1])
-      if holdsSomething(held) then settleHeld(budget, held, policy) end
+      if holdsSomething(budget, held) then settleHeld(budget, held, policy) end
       removeHeadsOf(budget, other)
       settled[#settled + 1] = found[2][index]
     end

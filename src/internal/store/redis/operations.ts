@@ -47,7 +47,7 @@ local function take(route, from, count)
     local amount = operations[from + index]
     if amount > 0 then
       state.kind.take(state, amount)
-      hold(state.budget.held, state.name, amount)
+      hold(state.budget.held, state, amount)
     end
   end
 end
@@ -140,16 +140,19 @@ local function settle()
   local from = at + 3
   for _, variant in ipairs(route.places) do
     local budget = variant.budget
-    budget.open = max(0, budget.open - count)
     local held = heldOf(budget)
-    held[1] = held[1] - count
+    local known = min(count, held[1])
+    held[1] = held[1] - known
+    budget.open = max(0, budget.open - known)
   end
   for index, state in ipairs(route.stops) do
     local estimate = operations[from + index]
     local actual = operations[from + width + index]
-    local used = estimate - operations[from + 2 * width + index]
-    hold(state.budget.held, state.name, -estimate)
-    local owed = state.kind.settle(state, estimate, used, takenAt)
+    -- A limit that does not know the reservation, because it is new, is charged with what was used.
+    local known = min(estimate, amountHeld(state.budget.held, state))
+    local used = min(estimate - operations[from + 2 * width + index], known)
+    if known > 0 then hold(state.budget.held, state, -known) end
+    local owed = state.kind.settle(state, known, used, takenAt)
     charge(state, owed + actual - used)
   end
   spend(route, from + 3 * width)

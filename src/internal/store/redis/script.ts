@@ -15,8 +15,8 @@ local variants, routes, operations = batch[6], batch[7], batch[8]
 
 -- All keys of a group begin alike, and lie in the same slot of a cluster.
 local base = sub(KEYS[1], 1, -#'group' - 1)
-local group = call('HMGET', KEYS[1], 'now', 'tickets', 'expiresAt')
-local tickets = tonumber(group[2]) or 0
+local group = call('HMGET', KEYS[1], 'now', 'tickets', 'expiresAt', 'states')
+local tickets, stateCount = tonumber(group[2] or 0), tonumber(group[4] or 0)
 
 local function clock()
   if ARGV[2] then return tonumber(ARGV[2]) end
@@ -36,24 +36,16 @@ local KEPT_MILLIS, GROUP_KEPT_MILLIS, GROUP_SPARE_MILLIS = 30 * DAY_MILLIS, 40 *
 local NAME, TAG, METER, MAX, CHARGE_AT, PERIOD, REFILL_MILLIS = 1, 2, 3, 4, 5, 6, 7
 
 -- Budgets as the batch describes them. Several may be of one key, where limits were changed.
-local variantOf, resetsByBudget = {}, {}
+local variantOf = {}
 for index, variant in ipairs(variants) do
-  local key, text, resets = variant[1], variant[3], variant[4]
-  variants[index] = { key = key, isShadow = variant[2] == 1, text = text, limits = cjson.decode(text) }
-  variantOf[key] = variants[index]
-  if resets then
-    resetsByBudget[key] = resetsByBudget[key] or {}
-    for _, window in ipairs(resets) do
-      local instants = window[2]
-      if now < instants[1] or now >= instants[#instants] then return { written(time), '[' .. UNCOVERED .. ']' } end
-      resetsByBudget[key][window[1]] = instants
-    end
+  local key, text, windows, resets = variant[1], variant[3], variant[4], {}
+  for _, window in ipairs(windows or {}) do
+    local instants = window[2]
+    if now < instants[1] or now >= instants[#instants] then return { written(time), '[' .. UNCOVERED .. ']' } end
+    resets[window[1]] = instants
   end
-end
-
-local function resetsOf(state)
-  local resets = resetsByBudget[state.budget.key]
-  return resets and resets[state.name]
+  variantOf[key] = { key = key, isShadow = variant[2] == 1, text = text, limits = cjson.decode(text), resets = resets }
+  variants[index] = variantOf[key]
 end
 
 local function storedIn(state, field)
@@ -133,7 +125,7 @@ if not isMemberKept then put('expiresAt', now + GROUP_KEPT_MILLIS) end
 if gone[1] then inChunks('HDEL', member, gone) end
 if puts[1] then inChunks('HSET', member, puts) end
 local isGroupKept = isKeptUntil(group[3])
-call('HSET', KEYS[1], 'now', written(now), 'tickets', written(tickets),
+call('HSET', KEYS[1], 'now', written(now), 'tickets', written(tickets), 'states', written(stateCount),
   'expiresAt', isGroupKept and group[3] or written(now + GROUP_KEPT_MILLIS))
 if not isMemberKept then call('PEXPIRE', member, written(GROUP_KEPT_MILLIS)) end
 if not isGroupKept then call('PEXPIRE', KEYS[1], written(GROUP_KEPT_MILLIS)) end
