@@ -10,14 +10,17 @@ import type { Calendar } from "./calendar.ts"
 export const encode = (batch: Batch, calendar: Calendar): string => {
   const places = new Places(calendar)
   const operations: Array<number> = []
+  const spending = new Spending(operations, places)
   for (let index = 0; index < batch.operations.length; index++) {
     const operation = batch.operations[index]!
+    spending.note(operation)
     if (operation._tag === "Reserve" && operation.ticket === undefined) {
       const count = alike(batch.operations, index, operation)
       writeReserves(operations, places, batch.operations.slice(index, index + count))
       index += count - 1
     } else write(operations, places, operation)
   }
+  spending.write()
   return JSON.stringify([
     batch.member,
     whole("sequence", batch.sequence),
@@ -87,6 +90,37 @@ const descriptionOf = (limits: SharedBudget["limits"]): string => {
   return known
 }
 
+/** What was used along a route, summed up where operations follow one another that settle or charge. */
+class Spending {
+  readonly #to: Array<number>
+  readonly #places: Places
+  #route: Route | undefined
+  #usage = Usage.zero
+
+  constructor(to: Array<number>, places: Places) {
+    this.#to = to
+    this.#places = places
+  }
+
+  /** Sees an operation before it is written. */
+  note(operation: Operation): void {
+    const spends = operation._tag === "Settle" || operation._tag === "Charge"
+    if (!spends || operation.route !== this.#route) this.write()
+    if (!spends) return
+    for (const field of Usage.fields) whole(field, operation.usage[field])
+    this.#route = operation.route
+    this.#usage = Usage.add(this.#usage, operation.usage)
+  }
+
+  write(): void {
+    if (this.#route === undefined) return
+    this.#to.push(CODES.Spend, this.#places.ofRoute(this.#route))
+    for (const field of Usage.fields) this.#to.push(Math.min(this.#usage[field], Number.MAX_SAFE_INTEGER))
+    this.#route = undefined
+    this.#usage = Usage.zero
+  }
+}
+
 /** How many operations, from one that reserves, ask for the same but other amounts. */
 const alike = (operations: ReadonlyArray<Operation>, from: number, first: Reserve): number => {
   let to = from + 1
@@ -115,12 +149,10 @@ const write = (to: Array<number>, places: Places, operation: Operation): void =>
       to.push(whole("takenAt", operation.takenAt), whole("count", operation.count))
       writeAmounts(to, "estimate", operation.estimates)
       writeAmounts(to, "actual", operation.actuals)
-      writeAmounts(to, "refund", operation.refunds)
-      return writeUsage(to, operation.usage)
+      return writeAmounts(to, "refund", operation.refunds)
     case "Charge":
       to.push(CODES.Charge, places.ofRoute(operation.route))
-      writeAmounts(to, "amount", operation.amounts)
-      return writeUsage(to, operation.usage)
+      return writeAmounts(to, "amount", operation.amounts)
     case "Assert":
       to.push(CODES.Assert, places.ofRoute(operation.route), whole("count", operation.count))
       return writeAmounts(to, "amount", operation.amounts)
@@ -145,24 +177,21 @@ const writeAmounts = (to: Array<number>, name: string, amounts: ReadonlyArray<nu
   for (const amount of amounts) to.push(whole(name, amount))
 }
 
-const writeUsage = (to: Array<number>, usage: Usage.Usage): void => {
-  for (const field of Usage.fields) to.push(whole(field, usage[field]))
-}
-
 const whole = (name: string, amount: number): number => {
   if (Usage.isAmount(amount)) return amount
   throw new RangeError(`RedisBudgetStore: ${name} must be a non-negative safe integer, got ${amount}`)
 }
 
-/** In the order of `operations.ts`. */
+/** As `operations.ts` and `errands.ts` number them. */
 const CODES = {
   Reserve: 1,
   ReserveInTurn: 2,
   Settle: 3,
-  Charge: 4,
-  Assert: 5,
-  Withdraw: 6,
-  Pause: 7,
-  Tighten: 8,
-  Look: 9
+  Spend: 4,
+  Charge: 5,
+  Assert: 6,
+  Withdraw: 7,
+  Pause: 8,
+  Tighten: 9,
+  Look: 10
 }

@@ -1,26 +1,24 @@
+import { layoutOf } from "./numbers.ts"
+
 /**
  * A window of the calendar. Only clients have a calendar: each batch brings the resets of its windows around the time at
  * which it was sent, of which the script makes sure that they are those around the time of the store.
  */
 export const fixedWindow = `
--- The first reset after an instant.
-local function resetAfter(resets, instant)
-  for index = 1, #resets do
-    if resets[index] > instant then return resets[index] end
-  end
-end
-
-local function resetsOf(state)
-  local variant = state.budget.variant
-  return variant and variant.resets[state.name]
-end
-
-kinds.FixedWindow = function()
+modules.FixedWindow = function()
   -- What a dead process held is charged also when no resets are known. The end of that window is found out later.
   local UNKNOWN = MOST
 
+  -- The first reset after an instant.
+  local function resetAfter(resets, instant)
+    for index = 1, #resets do
+      if resets[index] > instant then return resets[index] end
+    end
+  end
+
   local function roll(state)
-    local resets = resetsOf(state)
+    local variant = state.budget.variant
+    local resets = variant and variant.resets[state.name]
     if state.endsAt == UNKNOWN and resets then
       state.endsAt = state.startedAt >= resets[1] and resetAfter(resets, state.startedAt) or 0
     end
@@ -41,8 +39,7 @@ kinds.FixedWindow = function()
   end
 
   return {
-    fields = { 'reserved', 'counted', 'startedAt', 'endsAt' },
-    start = function() end,
+    ${layoutOf(["number", "reserved", "counted", "startedAt", "endsAt"])},
     readyAt = function(state, amount, beside)
       if amount > state.max then return NEVER end
       if used(state) + beside + amount <= state.max then return now end

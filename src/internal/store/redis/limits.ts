@@ -1,21 +1,17 @@
-import { fixedWindow } from "./fixedWindow.ts"
-import { slidingWindow } from "./slidingWindow.ts"
-import { tokenBucket } from "./tokenBucket.ts"
+import { layoutOf } from "./numbers.ts"
 
 /**
- * The state machines of limits, as those of `internal/limit`: what one of them says, the other must say, too. A kind is
- * made when the first limit of it is met, because making functions takes time in every call.
- *
- * `fields` are those of the budget's hash that a kind keeps its counters in. A state has the numbers of these fields,
- * and what its limit is described by.
+ * The state machines of limits, as those of `internal/limit`: what one of them says, the other must say, too. A kind has
+ * the names of the numbers that it keeps. A state has these numbers, and what its limit is described by.
  */
 export const limits = `
-local kinds = {}
+local function charge(state, amount)
+  if amount > 0 then state.kind.charge(state, amount) end
+end
 
-kinds.Cap = function()
+modules.Cap = function()
   return {
-    fields = { 'reserved', 'committed' },
-    start = function() end,
+    ${layoutOf(["number", "reserved", "committed"])},
     readyAt = function(state, amount, beside)
       local committed = state.committed
       if committed + amount > state.max then return NEVER end
@@ -42,10 +38,9 @@ kinds.Cap = function()
   }
 end
 
-kinds.Concurrency = function()
+modules.Concurrency = function()
   return {
-    fields = { 'reserved' },
-    start = function() end,
+    ${layoutOf(["number", "reserved"])},
     readyAt = function(state, amount, beside)
       if amount > state.max then return NEVER end
       if state.reserved + beside + amount <= state.max then return now end
@@ -66,20 +61,5 @@ kinds.Concurrency = function()
       return 0
     end
   }
-end
-${slidingWindow}${fixedWindow}${tokenBucket}
-local made = {}
-
-local function kindOf(name)
-  local kind = made[name]
-  if not kind then
-    kind = kinds[name]()
-    made[name] = kind
-  end
-  return kind
-end
-
-local function charge(state, amount)
-  if amount > 0 then state.kind.charge(state, amount) end
 end
 `

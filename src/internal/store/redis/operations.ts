@@ -1,215 +1,200 @@
-/** What a batch asks for. Operations are one array of numbers, of which `at` is the next that is read. */
+/**
+ * What a batch asks for. Operations are one array of numbers, in which `at` is the place of the next one.
+ *
+ * Reservations of one route come in runs. Where all of them fit, they are one for the limits: what is asked of each of
+ * them grows with the amount, so that the sum fits only if they fit one after the other.
+ */
 export const operations = `
-local ASK_AGAIN_MILLIS = 5000
-local at, reserves = 1, 0
-local refusals, sights, tightened = {}, {}, {}
+modules.operations = function()
+  local ASK_AGAIN_MILLIS = 5000
+  local at, reserves, refusals, others = 1, 0, {}, nil
 
--- The limits of a route, as they are now.
-local function along(number)
-  local route = routes[number]
-  for _, place in ipairs(route) do
+  local function budgetAt(place)
     local variant = variants[place]
-    variant.budget = variant.budget or budgetOf(variant.key)
-    touch(variant.budget)
-    follow(variant.budget, variant)
-  end
-  if route.changes == changes then return route end
-  local stops, shadows, places = {}, {}, {}
-  for index, place in ipairs(route) do
-    places[index] = variants[place]
-    for _, state in ipairs(variants[place].budget.states) do
-      stops[#stops + 1] = state
-      shadows[#stops] = variants[place].isShadow
-    end
-  end
-  route.stops, route.shadows, route.places, route.changes = stops, shadows, places, changes
-  return route
-end
-
-local function budgetNow(place)
-  local variant = variants[place]
-  variant.budget = variant.budget or budgetOf(variant.key)
-  touch(variant.budget)
-  follow(variant.budget, variant)
-  return variant.budget
-end
-
--- Adds an amount per limit, which begin after a place of the operations.
-local function take(route, from, count)
-  for _, variant in ipairs(route.places) do
     local budget = variant.budget
-    if budget.pause then takeSlot(budget.pause) end
-    budget.open = plus(budget.open, count)
-    local held = heldOf(budget)
-    held[1] = held[1] + count
-  end
-  for index, state in ipairs(route.stops) do
-    local amount = operations[from + index]
-    if amount > 0 then
-      state.kind.take(state, amount)
-      hold(state.budget.held, state, amount)
+    if not budget then
+      budget = budgetOf(variant.key)
+      variant.budget = budget
     end
+    touch(budget)
+    if budget.variant ~= variant then follow(budget, variant) end
+    return budget
   end
-end
 
-local function refuse(route, from, ticket, waits, index, readyAt)
-  local asksAt = readyAt
-  if readyAt >= AFTER_SETTLEMENT then asksAt = min(now + ASK_AGAIN_MILLIS, nextLapse()) end
-  if not ticket and waits then
-    tickets = tickets + 1
-    ticket = tickets
-  end
-  local stop = route.stops[index]
-  if ticket then
-    for _, state in ipairs(route.stops) do
-      if state ~= stop then removeHead(state.heads, name, ticket) end
+  -- The limits of a route, as they are now.
+  local function along(number)
+    local route = routes[number]
+    for index = 1, #route do budgetAt(route[index]) end
+    if route.changes == changes then return route end
+    route.places, route.stops, route.shadows, route.changes = {}, {}, {}, changes
+    for index, place in ipairs(route) do
+      local variant = variants[place]
+      route.places[index] = variant
+      for _, state in ipairs(variant.budget.states) do
+        route.stops[#route.stops + 1] = state
+        route.shadows[#route.stops] = variant.isShadow
+      end
     end
-    if stop and waits and readyAt ~= NEVER then
-      addHead(stop.heads, { name, ticket, operations[from + index], asksAt, 0, 0 })
-    elseif stop then
-      removeHead(stop.heads, name, ticket)
-    end
-    for _, variant in ipairs(route.places) do heldOf(variant.budget) end
+    return route
   end
-  local ready = readyAt == NEVER and '-1' or written(readyAt < AFTER_SETTLEMENT and readyAt - now or readyAt)
-  refusals[#refusals + 1] = concat({
-    written(reserves), written(index > 0 and index - 1 or index), ready, written(asksAt - now),
-    stop and written(stop.kind.used(stop)) or '0', stop and written(stop.reserved) or '0', written(ticket or 0)
-  }, ',')
-end
 
-local function reserve(route, from, ticket, waits)
-  local stops, shadows = route.stops, route.shadows
-  local turn = ticket or NEVER
-  local worst, worstAt = nil, now
-  for index, variant in ipairs(route.places) do
-    local pause = variant.budget.pause
-    if pause and not variant.isShadow and pause.nextAt > worstAt then worst, worstAt = -index, pause.nextAt end
-  end
-  for index = 1, #stops do
-    local amount = operations[from + index]
-    if amount > 0 and not shadows[index] then
-      local state = stops[index]
-      local readyAt = state.kind.readyAt(state, amount, 0)
-      if readyAt <= now and state.heads[1] then readyAt = passableAt(state, amount, turn) end
-      if readyAt > worstAt then worst, worstAt = index, readyAt end
+  -- Takes an amount per limit. They come after a place in a list.
+  local function take(route, amounts, from, count)
+    for _, variant in ipairs(route.places) do
+      local budget = variant.budget
+      local held = heldOf(budget)
+      if budget.pause then use('pause').takeSlot(budget.pause) end
+      budget.open = plus(budget.open, count)
+      held[1] = plus(held[1], count)
+    end
+    for index, state in ipairs(route.stops) do
+      local amount = amounts[from + index]
+      if amount > 0 then
+        state.kind.take(state, amount)
+        hold(state.budget.held, state, amount)
+      end
     end
   end
-  if worst then return refuse(route, from, ticket, waits, worst, worstAt) end
-  for index = 1, #stops do
-    local state = stops[index]
-    if state.heads[1] then
+
+  local function refuse(route, from, ticket, waits, index, readyAt)
+    local stop = route.stops[index]
+    local asksAt = readyAt
+    if readyAt >= AFTER_SETTLEMENT then asksAt = min(now + ASK_AGAIN_MILLIS, nextLapse()) end
+    if not ticket and waits then
+      tickets = tickets + 1
+      ticket = tickets
+    end
+    if ticket then
+      local isHead = stop and waits and readyAt ~= NEVER
+      for _, state in ipairs(route.stops) do
+        if state.heads[1] and not (isHead and state == stop) then use('waiting').remove(state.heads, ticket) end
+      end
+      if isHead then use('waiting').add(stop.heads, ticket, operations[from + index], asksAt) end
+      for _, variant in ipairs(route.places) do heldOf(variant.budget) end
+    end
+    refusals[#refusals + 1] = format('%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f', reserves, index > 0 and index - 1 or index,
+      readyAt == NEVER and -1 or readyAt < AFTER_SETTLEMENT and readyAt - now or readyAt, asksAt - now,
+      stop and stop.kind.used(stop) or 0, stop and stop.reserved or 0, ticket or 0)
+  end
+
+  local function reserve(route, from, ticket, waits)
+    local stops, shadows = route.stops, route.shadows
+    local turn = ticket or NEVER
+    local worst, worstAt = nil, now
+    for index, variant in ipairs(route.places) do
+      local pause = variant.budget.pause
+      if pause and not variant.isShadow and pause.nextAt > worstAt then worst, worstAt = -index, pause.nextAt end
+    end
+    for index = 1, #stops do
       local amount = operations[from + index]
-      if amount > 0 and not shadows[index] then notePassing(state, amount, turn) end
-      if ticket then removeHead(state.heads, name, ticket) end
+      if amount > 0 and not shadows[index] then
+        local state = stops[index]
+        local readyAt = state.kind.readyAt(state, amount, 0)
+        if readyAt <= now and state.heads[1] then readyAt = use('waiting').passableAt(state, amount, turn) end
+        if readyAt > worstAt then worst, worstAt = index, readyAt end
+      end
+    end
+    if worst then return refuse(route, from, ticket, waits, worst, worstAt) end
+    for index = 1, #stops do
+      local state, amount = stops[index], operations[from + index]
+      if state.heads[1] then
+        if amount > 0 and not shadows[index] then use('waiting').notePassing(state, amount, turn) end
+        if ticket then use('waiting').remove(state.heads, ticket) end
+      end
+    end
+    take(route, operations, from, 1)
+  end
+
+  -- Whether nothing but amounts decides about reservations on a route.
+  local function isPlain(route)
+    for _, variant in ipairs(route.places) do
+      local pause = variant.budget.pause
+      if pause and now < pause.endsAt + GRADUAL_MILLIS then return false end
+    end
+    for _, state in ipairs(route.stops) do
+      if state.heads[1] then return false end
+    end
+    return true
+  end
+
+  -- Takes so many reservations at once, if they all fit.
+  local function takeRun(route, from, count)
+    local stops, sums = route.stops, {}
+    local width = #stops
+    for index = 1, width do
+      local sum = 0
+      for place = from + index, from + (count - 1) * width + index, width do sum = sum + operations[place] end
+      local state = stops[index]
+      if sum > MOST or (sum > 0 and not route.shadows[index] and state.kind.used(state) + sum > state.max) then
+        return false
+      end
+      sums[index] = sum
+    end
+    take(route, sums, 0, count)
+    return true
+  end
+
+  local function reserveRun()
+    local route, count, waits = along(operations[at + 1]), operations[at + 2], operations[at + 3] == 1
+    local from, width, run = at + 3, #route.stops, count
+    at = from + count * width + 1
+    while count > 0 do
+      run = min(run, count)
+      if run > 1 and isPlain(route) and takeRun(route, from, run) then
+        reserves, count, from, run = reserves + run, count - run, from + run * width, run * 2
+      elseif run > 1 then
+        run = floor(run / 2)
+      else
+        local refused = #refusals
+        reserve(route, from, nil, waits)
+        reserves, count, from = reserves + 1, count - 1, from + width
+        if #refusals == refused then run = 2 end
+      end
     end
   end
-  take(route, from, 1)
-end
 
-local function spend(route, from)
-  for _, variant in ipairs(route.places) do
-    local spent = spentOf(variant.budget)
-    for index = 1, #SPENT do spent[index] = plus(spent[index], operations[from + index]) end
-    variant.budget.isCharged = true
-  end
-end
-
-local function reserveMany()
-  local route, count, waits = along(operations[at + 1]), operations[at + 2], operations[at + 3] == 1
-  local from, width = at + 3, #route.stops
-  for _ = 1, count do
-    reserve(route, from, nil, waits)
+  local function reserveInTurn()
+    local route = along(operations[at + 1])
+    reserve(route, at + 3, operations[at + 2], operations[at + 3] == 1)
     reserves = reserves + 1
-    from = from + width
+    at = at + 4 + #route.stops
   end
-  at = from + 1
-end
 
-local function reserveInTurn()
-  local route = along(operations[at + 1])
-  reserve(route, at + 3, operations[at + 2], operations[at + 3] == 1)
-  reserves = reserves + 1
-  at = at + 4 + #route.stops
-end
-
--- Ends reservations of one instant: what they held, what was used, and what each of them did not use, by limit.
-local function settle()
-  local route, takenAt, count = along(operations[at + 1]), operations[at + 2], operations[at + 3]
-  local width = #route.stops
-  local from = at + 3
-  for _, variant in ipairs(route.places) do
-    local budget = variant.budget
-    local held = heldOf(budget)
-    local known = min(count, held[1])
-    held[1] = held[1] - known
-    budget.open = max(0, budget.open - known)
+  -- Ends reservations of one instant: what they held, what was used, and what each of them did not use, by limit.
+  local function settle()
+    local route, takenAt, count = along(operations[at + 1]), operations[at + 2], operations[at + 3]
+    local from, width = at + 3, #route.stops
+    for _, variant in ipairs(route.places) do
+      local budget = variant.budget
+      local held = heldOf(budget)
+      local known = min(count, held[1])
+      held[1] = held[1] - known
+      budget.open = max(0, budget.open - known)
+    end
+    for index, state in ipairs(route.stops) do
+      local estimate, actual = operations[from + index], operations[from + width + index]
+      -- A limit that does not know the reservation, because it is new, is charged with what was used.
+      local known = min(estimate, amountHeld(state.budget.held, state))
+      local used = min(estimate - operations[from + 2 * width + index], known)
+      if known > 0 then hold(state.budget.held, state, -known) end
+      charge(state, state.kind.settle(state, known, used, takenAt) + actual - used)
+    end
+    at = from + 3 * width + 1
   end
-  for index, state in ipairs(route.stops) do
-    local estimate = operations[from + index]
-    local actual = operations[from + width + index]
-    -- A limit that does not know the reservation, because it is new, is charged with what was used.
-    local known = min(estimate, amountHeld(state.budget.held, state))
-    local used = min(estimate - operations[from + 2 * width + index], known)
-    if known > 0 then hold(state.budget.held, state, -known) end
-    local owed = state.kind.settle(state, known, used, takenAt)
-    charge(state, owed + actual - used)
+
+  local doers = { reserveRun, reserveInTurn, settle }
+  while at <= #operations do
+    local doer = doers[operations[at]]
+    if doer then
+      doer()
+    else
+      others = others or use('errands')(along, budgetAt, take)
+      at = others.doNext(at)
+    end
   end
-  spend(route, from + 3 * width)
-  at = from + 3 * width + #SPENT + 1
-end
-
-local function chargeAll()
-  local route = along(operations[at + 1])
-  local width = #route.stops
-  for index, state in ipairs(route.stops) do charge(state, operations[at + 1 + index]) end
-  spend(route, at + 1 + width)
-  at = at + 2 + width + #SPENT
-end
-
-local function assert()
-  local route = along(operations[at + 1])
-  take(route, at + 2, operations[at + 2])
-  at = at + 3 + #route.stops
-end
-
-local function withdraw()
-  local route = along(operations[at + 1])
-  for _, state in ipairs(route.stops) do removeHead(state.heads, name, operations[at + 2]) end
-  for _, variant in ipairs(route.places) do heldOf(variant.budget) end
-  at = at + 3
-end
-
-local function pauseBudget()
-  pauseUntil(budgetNow(operations[at + 1]), now + operations[at + 2], operations[at + 3])
-  at = at + 4
-end
-
-local function tighten()
-  local budget, remaining, count = budgetNow(operations[at + 1]), operations[at + 2], operations[at + 3]
-  for index = at + 4, at + 3 + count do
-    local state = budget.states[operations[index]]
-    local by = max(0, state.max - state.kind.used(state) - remaining)
-    charge(state, by)
-    tightened[#tightened + 1] = written(by)
-  end
-  at = at + 4 + count
-end
-
-local function look()
-  local budget = budgetNow(operations[at + 1])
-  for _, state in ipairs(budget.states) do sights[#sights + 1] = written(state.kind.used(state)) end
-  for _, state in ipairs(budget.states) do sights[#sights + 1] = written(state.reserved) end
-  sights[#sights + 1] = written(budget.open)
-  for _, amount in ipairs(spentOf(budget)) do sights[#sights + 1] = written(amount) end
-  sights[#sights + 1] = written(budget.pause and max(0, budget.pause.endsAt - now) or 0)
-  at = at + 2
-end
-
-local function doAll()
-  local doers = { reserveMany, reserveInTurn, settle, chargeAll, assert, withdraw, pauseBudget, tighten, look }
-  while at <= #operations do doers[operations[at]]() end
-  return '[' .. APPLIED .. ',' .. written(now) .. ',[' .. concat(refusals, ',') .. '],[' .. concat(sights, ',') .. '],['
-    .. concat(tightened, ',') .. ']]'
+  local sights, tightened = '', ''
+  if others then sights, tightened = concat(others.sights, ','), concat(others.tightened, ',') end
+  return '[' .. APPLIED .. ',' .. written(now) .. ',[' .. concat(refusals, ',') .. '],[' .. sights .. '],['
+    .. tightened .. ']]'
 end
 `

@@ -1,10 +1,49 @@
+import { layoutOf } from "./numbers.ts"
+
 /**
  * A bucket: a level of whole units and the exact fraction that has flowed in since. Its peaks are the highest levels
  * since older instants, which bound what a refund is still worth: pairs of an instant and a level.
  */
 export const tokenBucket = `
-kinds.TokenBucket = function()
+modules.TokenBucket = function()
   local PEAKS_MAX = 64
+
+  -- Quotient and remainder of (a * b + c) / divisor, where the product exceeds 2^53: bit by bit.
+  local function divideLong(a, b, c, divisor)
+    local quotient, rest = 0, 0
+    local function add(whole, part)
+      quotient = quotient + whole
+      if rest >= divisor - part then
+        rest = rest - (divisor - part)
+        quotient = quotient + 1
+      else
+        rest = rest + part
+      end
+    end
+    local part = math.fmod(b, divisor)
+    local whole = (b - part) / divisor
+    local bit = ${2 ** 52}
+    while bit >= 1 do
+      quotient = quotient * 2
+      add(0, rest)
+      if a >= bit then
+        a = a - bit
+        add(whole, part)
+      end
+      bit = bit / 2
+    end
+    part = math.fmod(c, divisor)
+    if part < 0 then part = part + divisor end
+    add((c - part) / divisor, part)
+    return min(quotient, MOST), rest
+  end
+
+  local function divide(a, b, c, divisor)
+    local dividend = a * b + c
+    if a * b > MOST or dividend > MOST then return divideLong(a, b, c, divisor) end
+    local rest = math.fmod(dividend, divisor)
+    return (dividend - rest) / divisor, rest
+  end
 
   local function millisToGain(state, units)
     local whole, rest = divide(units, state.refillMillis, -state.fraction, state.refill)
@@ -27,7 +66,9 @@ kinds.TokenBucket = function()
   end
 
   local function peaksOf(state)
-    if not state.peaks then state.peaks = cjson.decode(storedIn(state, 'peaks') or '[]') end
+    if not state.peaks then
+      state.peaks = cjson.decode(not state.isNew and state.budget.stored['peaks/' .. state.name] or '[]')
+    end
     return state.peaks
   end
 
@@ -79,7 +120,7 @@ kinds.TokenBucket = function()
   end
 
   return {
-    fields = { 'reserved', 'level', 'fraction', 'filledAt' },
+    ${layoutOf(["number", "reserved", "level", "fraction", "filledAt"])},
     start = function(state)
       state.level = state.max
     end,
@@ -117,13 +158,13 @@ kinds.TokenBucket = function()
     lasts = function(state)
       return state.level >= state.max and 0 or millisToGain(state, state.max - state.level)
     end,
-    extras = function(state, put)
+    save = function(state, _, put)
       if not state.hasNewPeaks then return end
-      local peaks = {}
+      local texts = {}
       for index, peak in ipairs(state.peaks) do
-        peaks[index] = '[' .. written(peak[1]) .. ',' .. written(peak[2]) .. ']'
+        texts[index] = '[' .. written(peak[1]) .. ',' .. written(peak[2]) .. ']'
       end
-      put('peaks', '[' .. concat(peaks, ',') .. ']')
+      put('peaks/' .. state.name, '[' .. concat(texts, ',') .. ']')
     end
   }
 end
