@@ -51,6 +51,8 @@ export * as PromiseBudget from "./PromiseBudget.ts"
 export { makeBudget } from "./PromiseBudget.ts"
 /** What calls cost. */
 export * as Pricing from "./Pricing.ts"
+/** Budgets that are shared by processes and machines, through Redis. */
+export * as RedisBudgetStore from "./RedisBudgetStore.ts"
 /** A held estimate. */
 export * as Reservation from "./Reservation.ts"
 /** What a store of shared budgets does, for who writes one. */

@@ -53,6 +53,12 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^effect\/(Effect|Duration|Predicate)$/
   },
   {
+    name: "redisStore",
+    files: /^RedisBudgetStore\.ts$|^internal\/store\/redis\/.*$/,
+    mayImport: ["usage", "limit", "storeProtocol", "store"],
+    effect: /^effect\/(\w+|persistence\/Redis)$/
+  },
+  {
     name: "store",
     files: /^BudgetStore\.ts$|^internal\/store\/.*$/,
     mayImport: ["usage", "limit", "heap", "error", "ledger", "timeline", "admission", "storeProtocol"],
@@ -153,6 +159,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "error",
       "storeProtocol",
       "store",
+      "redisStore",
       "budget",
       "agent",
       "tokenCounter",

@@ -169,7 +169,11 @@ class Group {
     const sights: Array<Sight> = []
     const tightened: Array<ReadonlyArray<number>> = []
     for (const operation of batch.operations) {
-      for (const shared of this.#sharedOf(operation)) touched.add(shared)
+      for (const budget of "route" in operation ? operation.route.budgets : [operation.budget]) {
+        const shared = this.#budget(budget)
+        for (const limit of budget.limits) shared.stateOf(limit, now)
+        touched.add(shared)
+      }
       switch (operation._tag) {
         case "Reserve":
           verdicts.push(this.#reserve(member, batch.member, operation, now))
@@ -344,10 +348,6 @@ class Group {
         for (const listener of this.listeners) listener(head.member)
       }
     }
-  }
-
-  #sharedOf(operation: Operation): ReadonlyArray<Shared> {
-    return "route" in operation ? this.#along(operation.route) : [this.#budget(operation.budget)]
   }
 
   #budget({ key }: SharedBudget): Shared {

@@ -4,8 +4,8 @@ import { layoutOf } from "./numbers.ts"
 /**
  * The budgets of a call: each is read once, changed in memory, and what has changed is written back once.
  *
- * `states` are those of its limits, in their order, each with a number that no other state of the group has had; `stored`
- * is the hash as it was read.
+ * `states` are those of the limits that were named last, in their order, each with a number that no other state of the
+ * group has had; `all` are these and those of limits that were named before. `stored` is the hash as it was read.
  */
 export const budgets = `
 local loaded, touched = {}, {}
@@ -72,14 +72,20 @@ local budgetOf, follow, spentOf, saveBudget = (function()
     local id = base .. 'budget:' .. key
     local fields, stored = call('HGETALL', id), {}
     for index = 1, #fields, 2 do stored[fields[index]] = fields[index + 1] end
-    budget = { key = key, id = id, stored = stored, states = {}, heads = {}, gone = {}, limits = stored.limits }
+    budget = { key = key, id = id, stored = stored, states = {}, all = {}, heads = {}, gone = {}, limits = stored.limits }
     budget.open = tonumber(stored.open or 0)
     budget.pause = stored.pause and use('pause').read(stored.pause)
     if stored.limits then
       local variant = variantOf[key]
       if variant and variant.text == stored.limits then budget.variant = variant end
       local limits = budget.variant and variant.limits or cjson.decode(stored.limits)
-      for index, limit in ipairs(limits) do budget.states[index] = stateOf(budget, limit, false) end
+      for index, limit in ipairs(limits) do
+        local state = stateOf(budget, limit, false)
+        budget.states[index], budget.all[index] = state, state
+      end
+    end
+    for _, limit in ipairs(stored.others and cjson.decode(stored.others) or {}) do
+      budget.all[#budget.all + 1] = stateOf(budget, limit, false)
     end
     budgets[key] = budget
     loaded[#loaded + 1] = budget
@@ -98,23 +104,41 @@ local budgetOf, follow, spentOf, saveBudget = (function()
     if state.kind.abandon then state.kind.abandon(state) end
   end
 
-  -- One with a known name keeps its counters, a new one starts unused.
+  local function limitText(state)
+    local texts = { cjson.encode(state.name), cjson.encode(state.tag), cjson.encode(state.meter), written(state.max) }
+    if state.tag == 'TokenBucket' then
+      texts[5], texts[6], texts[7] = '""', written(state.refill), written(state.refillMillis)
+    elseif state.chargeAt then
+      texts[5] = cjson.encode(state.chargeAt)
+      if state.tag == 'SlidingWindow' then texts[6] = written(state.period) end
+    end
+    return '[' .. concat(texts, ',') .. ']'
+  end
+
+  -- One with a known name keeps its counters, a new one starts unused. What is not named keeps its counters, too.
   local function changeLimits(budget, limits)
-    local known, states = {}, {}
-    for _, state in ipairs(budget.states) do known[state.name] = state end
+    local known, states, all, others = {}, {}, {}, {}
+    for _, state in ipairs(budget.all) do known[state.name] = state end
     for index, limit in ipairs(limits) do
       local state = known[limit[NAME]]
       if state and isSameRule(state, limit) then
         if state.kind.update then state.kind.update(state, limit) end
         adopt(state, limit)
-        known[state.name] = nil
       else
+        if state then abandon(budget, state) end
         state = stateOf(budget, limit, true)
       end
-      states[index] = state
+      known[state.name] = nil
+      states[index], all[index] = state, state
     end
-    for _, state in pairs(known) do abandon(budget, state) end
-    budget.states = states
+    for _, state in ipairs(budget.all) do
+      if known[state.name] == state then
+        all[#all + 1] = state
+        others[#others + 1] = limitText(state)
+      end
+    end
+    budget.states, budget.all = states, all
+    budget.others = '[' .. concat(others, ',') .. ']'
   end
 
   -- Puts the limits of a batch in place.
@@ -138,7 +162,7 @@ local budgetOf, follow, spentOf, saveBudget = (function()
   local function lasts(budget)
     local longest = budget.open > 0 and KEPT_MILLIS or 0
     if budget.pause then longest = max(longest, budget.pause.endsAt + GRADUAL_MILLIS - now) end
-    for _, state in ipairs(budget.states) do longest = max(longest, state.kind.lasts(state)) end
+    for _, state in ipairs(budget.all) do longest = max(longest, state.kind.lasts(state)) end
     return min(longest, KEPT_MILLIS)
   end
 
@@ -155,7 +179,7 @@ local budgetOf, follow, spentOf, saveBudget = (function()
   local function keepFor(budget, millis)
     local all = base .. 'budgets'
     call('PEXPIRE', budget.id, written(millis))
-    for _, state in ipairs(budget.states) do
+    for _, state in ipairs(budget.all) do
       if state.kind.keep then state.kind.keep(state, millis) end
     end
     call('ZADD', all, written(now + millis), budget.key)
@@ -171,7 +195,8 @@ local budgetOf, follow, spentOf, saveBudget = (function()
     end
     local millis, isKept = keep(budget, put)
     if budget.limits ~= stored.limits then put('limits', budget.limits) end
-    for _, state in ipairs(budget.states) do
+    if budget.others and budget.others ~= (stored.others or '[]') then put('others', budget.others) end
+    for _, state in ipairs(budget.all) do
       if state.kind.save then state.kind.save(state, millis, put) end
       local text = changedNumbers(state, state.was, state.kind)
       if text then put('limit/' .. state.name, text) end

@@ -63,7 +63,8 @@ const sightsOf = ({ operations }: Batch, numbers: Iterator<number>): ReadonlyArr
       reserved: limits.map(next),
       open: next(),
       spent: spentOf(Usage.fields.map(next)),
-      pausedMillis: next()
+      pausedMillis: next(),
+      resumesInMillis: next()
     })
   }
   return sights

@@ -58,6 +58,7 @@ modules.errands = function()
       sights[#sights + 1] = written(budget.open)
       for _, name in ipairs(spent.names) do sights[#sights + 1] = written(spent[name]) end
       sights[#sights + 1] = written(budget.pause and max(0, budget.pause.endsAt - now) or 0)
+      sights[#sights + 1] = written(budget.pause and max(0, budget.pause.nextAt - now) or 0)
       return at + 2
     end
 

@@ -9,7 +9,7 @@ modules.lapse = function()
   end
 
   local function settle(budget, held, policy)
-    for _, state in ipairs(budget.states) do
+    for _, state in ipairs(budget.all) do
       local amount = amountHeld(held, state)
       local actual = (policy == 'charge' or isDatedBack(state)) and amount or 0
       charge(state, state.kind.settle(state, amount, actual, now))

@@ -17,7 +17,7 @@ end
 
 local function holdsSomething(budget, held)
   if held[1] > 0 then return true end
-  for _, state in ipairs(budget.states) do
+  for _, state in ipairs(budget.all) do
     if amountHeld(held, state) > 0 then return true end
   end
   return false
@@ -51,7 +51,7 @@ local heldOf, hold, saveHeld = (function()
 
   local function writtenHeld(budget, held)
     local texts = {}
-    for _, state in ipairs(budget.states) do
+    for _, state in ipairs(budget.all) do
       local amount = amountHeld(held, state)
       if amount > 0 then
         texts[#texts + 1] = cjson.encode(state.name) .. format(':[%.0f,%.0f]', state.number, amount)

@@ -149,6 +149,9 @@ modules.TokenBucket = function()
     end,
     -- What was used stays used: a bucket that grows does not become fuller than its inflow makes it.
     update = function(state, limit)
+      if limit[MAX] == state.max and limit[REFILL] == state.refill and limit[REFILL_MILLIS] == state.refillMillis then
+        return
+      end
       fill(state)
       if limit[REFILL_MILLIS] ~= state.refillMillis then state.fraction = 0 end
       local grown = limit[MAX] - state.max

@@ -22,13 +22,19 @@ modules.waiting = function()
     return kept < count
   end
 
-  -- Who has waited longest, of those who have waited longer than a request. Who does not come any more is forgotten.
-  local function first(heads, ticket)
+  -- Who has waited longest. Who does not come any more is forgotten.
+  local function first(heads)
     if not heads.isPruned then
       removeAll(heads, function(head) return head[ASKS_AT] + LATE_MAX_MILLIS < now end)
       heads.isPruned = true
     end
-    local head = heads[1]
+    return heads[1]
+  end
+
+  -- Who has waited longest of other members, if longer than a request. A member keeps its own order.
+  local function ahead(heads, ticket)
+    local head = first(heads)
+    if head and head[MEMBER] == name then head = heads[2] end
     if head and head[TICKET] < ticket then return head end
   end
 
@@ -84,14 +90,15 @@ modules.waiting = function()
 
     -- When a request that there is room for may go before those who have waited longer.
     passableAt = function(state, amount, ticket)
-      local head = first(state.heads, ticket)
+      local head = ahead(state.heads, ticket)
       if not head or head[PASSED] < PASSED_MAX or not delays(state, head, amount) then return now end
-      return max(state.kind.readyAt(state, head[AMOUNT], 0), now + 1)
+      local readyAt = state.kind.readyAt(state, head[AMOUNT], 0)
+      return readyAt > now and readyAt or AFTER_SETTLEMENT
     end,
 
     -- Notes that a request goes before those who have waited longer.
     notePassing = function(state, amount, ticket)
-      local head = first(state.heads, ticket)
+      local head = ahead(state.heads, ticket)
       if not head or not delays(state, head, amount) then return end
       head[PASSED] = head[PASSED] + 1
       state.heads.isChanged = true
@@ -99,7 +106,7 @@ modules.waiting = function()
 
     -- Tells who has waited longest, if there is room for it.
     wake = function(state)
-      local head = first(state.heads, NEVER)
+      local head = first(state.heads)
       if not head or now - head[WOKEN_AT] < WAKE_AGAIN_MILLIS then return end
       if state.kind.readyAt(state, head[AMOUNT], 0) > now then return end
       head[WOKEN_AT] = now
@@ -113,7 +120,7 @@ end
 local function wake(budgets)
   local told = {}
   for _, budget in ipairs(budgets) do
-    for _, state in ipairs(budget.states) do
+    for _, state in ipairs(budget.all) do
       local member = state.heads[1] and use('waiting').wake(state)
       if member and not told[member] then
         call('PUBLISH', base .. 'wake', member)
