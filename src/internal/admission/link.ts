@@ -4,6 +4,7 @@ import type * as StoreProtocol from "../../StoreProtocol.ts"
 import type * as Limit from "../../Limit.ts"
 import type * as Meter from "../../Meter.ts"
 import type * as Usage from "../../Usage.ts"
+import type { SharedState } from "../limit/shared.ts"
 import type { Tightening } from "../limit/tighten.ts"
 import type { Hold } from "./hold.ts"
 import type { BudgetNode, Path } from "./node.ts"
@@ -11,8 +12,9 @@ import type { BudgetNode, Path } from "./node.ts"
 /** The shared budgets of a path, and the link to the store that has their counters. */
 export interface SharedRoute extends StoreProtocol.Route {
   readonly link: Link
-  /** Which gates of the path are the limits of the route, in its order, and what they measure. */
+  /** Which gates of the path are the limits of the route, in its order; what is known of them, and what they measure. */
   readonly indices: ReadonlyArray<number>
+  readonly states: ReadonlyArray<SharedState>
   readonly meters: ReadonlyArray<Meter.Meter>
   readonly nodes: ReadonlyArray<BudgetNode>
 }

@@ -239,6 +239,7 @@ const routeThrough = (nodes: ReadonlyArray<BudgetNode>, gates: ReadonlyArray<Gat
     indices,
     budgets: nodes.flatMap((node) => node.asShared ?? []),
     nodes: nodes.filter(({ shared }) => shared !== undefined),
+    states: gates.flatMap(({ state }) => (state instanceof SharedState ? [state] : [])),
     meters: indices.map((index) => gates[index]!.meter)
   }
 }

@@ -388,7 +388,7 @@ export class Channel implements Link {
 
   #admitted(asking: Asking, now: number): void {
     const { hold, ticket } = asking
-    for (const { state } of shared(asking)) state.admitted()
+    forEachState(asking, noteAdmitted)
     asking.counts = false
     ticket.state = "held"
     ticket.takenAt = now
@@ -403,7 +403,7 @@ export class Channel implements Link {
     const at = readyInMillis < AFTER_SETTLEMENT ? now + readyInMillis : readyInMillis
     hold.turn = turn
     this.#listen()
-    for (const { amount, state } of shared(asking)) state.comesBy(amount, at)
+    forEachState(asking, (state, amount) => state.comesBy(amount, at))
     this.#takeBack(asking)
     if (index < 0) {
       this.#admission.hearPause(route.nodes[-1 - index]!, at)
@@ -533,10 +533,11 @@ export class Channel implements Link {
 
   #takeShare(asking: Asking): boolean {
     const now = this.#admission.timeline.now()
-    const isRoom = shared(asking).every(({ amount, state }) => state.readyAt(amount, now) <= now)
+    let isRoom = true
+    forEachState(asking, (state, amount) => (isRoom &&= state.readyAt(amount, now) <= now))
     if (isRoom) {
       answered(asking)
-      for (const { amount, state } of shared(asking)) state.take(amount, now)
+      forEachState(asking, (state, amount) => state.take(amount, now))
     } else this.#takeBack(asking)
     return isRoom
   }
@@ -553,7 +554,7 @@ export class Channel implements Link {
   /** Somebody who asked is not let in. */
   #takeBack(asking: Asking): void {
     const { hold, route, ticket } = asking
-    if (asking.counts) for (const { amount, state } of shared(asking)) state.takeBack(amount)
+    if (asking.counts) forEachState(asking, (state, amount) => state.takeBack(amount))
     else this.#settleShare(hold, route, undefined)
     asking.counts = false
     ticket.state = "over"
@@ -650,22 +651,19 @@ export class Channel implements Link {
 
 type Applied = Extract<Answer, { _tag: "Applied" }>
 
-/** The limits of a store from which somebody asks for something. */
-const shared = ({
-  amounts,
-  hold,
-  route
-}: Asking): ReadonlyArray<{ readonly amount: number; readonly state: SharedState }> =>
-  route.indices.flatMap((place, index) => {
-    const { state } = hold.path.gates[place]!
-    return amounts[index]! > 0 && state instanceof SharedState ? [{ state, amount: amounts[index]! }] : []
-  })
+/** Does something with each limit of a store from which somebody asks for something. */
+const forEachState = ({ amounts, route }: Asking, act: (state: SharedState, amount: number) => void): void => {
+  for (let index = 0; index < amounts.length; index++)
+    if (amounts[index]! > 0) act(route.states[index]!, amounts[index]!)
+}
 
 /** Nobody waits for the answer of somebody any more. */
 const answered = (asking: Asking): void => {
-  if (asking.counts) for (const { state } of shared(asking)) state.answered()
+  if (asking.counts) forEachState(asking, (state) => state.answered())
   asking.counts = false
 }
+
+const noteAdmitted = (state: SharedState): void => state.admitted()
 
 const noteContended = ({ hold, route }: Asking, changed: Set<Gate>): void => {
   for (const place of route.indices) {
