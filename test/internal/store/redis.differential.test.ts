@@ -5,7 +5,7 @@ import * as ManagedRuntime from "effect/ManagedRuntime"
 import type * as Redis from "effect/persistence/Redis"
 import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
-import { afterAll, beforeAll, expect } from "vitest"
+import { afterAll, beforeAll, expect, vi } from "vitest"
 import { makeMemory } from "../../../src/internal/store/memory.ts"
 import { makeRedis } from "../../../src/internal/store/redis/store.ts"
 import type { Batch, SharedBudget } from "../../../src/StoreProtocol.ts"
@@ -62,10 +62,7 @@ describeServers("the store in Redis says what the store in memory says", (kind) 
         program.hear(member, batch, yield* apply(batch))
       }
       yield* apply(program.look())
-      const isHeard = Effect.suspend(() => Effect.promise(() => new Promise(setImmediate))).pipe(
-        Effect.repeat({ until: () => wakes.redis.length >= wakes.memory.length, times: 1_000 })
-      )
-      yield* isHeard
+      yield* Effect.promise(() => vi.waitUntil(() => wakes.redis.length >= wakes.memory.length, { timeout: 5_000 }))
       expect(wakes.redis.toSorted()).toEqual(wakes.memory.toSorted())
     }).pipe(Effect.scoped, Effect.provide(TestClock.layer()))
 

@@ -16,25 +16,17 @@ local budgetOf, follow, spentOf, saveBudget = (function()
   local SPENT = { ${layoutOf(Usage.fields)} }
   local budgets = {}
 
-  local function readNumbers(into, text, layout)
-    local numbers = text and { string.match(text, layout.pattern) } or {}
-    for index, name in ipairs(layout.names) do
-      local number = tonumber(numbers[index] or 0)
-      numbers[index] = number
-      into[name] = number
-    end
+  local function readNumbers(text, layout)
+    if text then return cjson.decode(text) end
+    local numbers = {}
+    for _, name in ipairs(layout.names) do numbers[name] = 0 end
     return numbers
   end
 
-  -- The numbers as text, if they are not as they were read.
-  local function changedNumbers(from, was, layout)
-    local numbers, isChanged = {}, false
-    for index, name in ipairs(layout.names) do
-      local number = from[name]
-      numbers[index] = number
-      isChanged = isChanged or number ~= was[index]
-    end
-    return isChanged and format(layout.format, unpack(numbers))
+  local function writtenNumbers(numbers, layout)
+    local values = {}
+    for index, name in ipairs(layout.names) do values[index] = numbers[name] end
+    return format(layout.format, unpack(values))
   end
 
   local function adopt(state, limit)
@@ -54,10 +46,10 @@ local budgetOf, follow, spentOf, saveBudget = (function()
 
   local function stateOf(budget, limit, isNew)
     local name, kind = limit[NAME], use(limit[TAG])
-    local state = { budget = budget, kind = kind, name = name, heads = headsOf(budget, name) }
-    adopt(state, limit)
     local text = not isNew and budget.stored['limit/' .. name]
-    state.was = readNumbers(state, text, kind)
+    local state = readNumbers(text, kind)
+    state.budget, state.kind, state.name, state.heads = budget, kind, name, headsOf(budget, name)
+    adopt(state, limit)
     if not text then
       stateCount = stateCount + 1
       state.number, state.isNew = stateCount, true
@@ -74,7 +66,7 @@ local budgetOf, follow, spentOf, saveBudget = (function()
     for index = 1, #fields, 2 do stored[fields[index]] = fields[index + 1] end
     budget = { key = key, id = id, stored = stored, states = {}, all = {}, heads = {}, gone = {}, limits = stored.limits }
     budget.open = tonumber(stored.open or 0)
-    budget.pause = stored.pause and use('pause').read(stored.pause)
+    budget.pause = stored.pause and cjson.decode(stored.pause)
     if stored.limits then
       local variant = variantOf[key]
       if variant and variant.text == stored.limits then budget.variant = variant end
@@ -152,8 +144,8 @@ local budgetOf, follow, spentOf, saveBudget = (function()
 
   local function spentOf(budget)
     if not budget.spent then
-      budget.spent = { names = SPENT.names }
-      budget.spentWas = readNumbers(budget.spent, budget.stored.spent, SPENT)
+      budget.spent = readNumbers(budget.stored.spent, SPENT)
+      budget.spent.names = SPENT.names
     end
     return budget.spent
   end
@@ -190,16 +182,16 @@ local budgetOf, follow, spentOf, saveBudget = (function()
   local function saveBudget(budget)
     local puts, stored, gone = {}, budget.stored, budget.gone
     local function put(field, text)
+      if text == stored[field] then return end
       puts[#puts + 1] = field
       puts[#puts + 1] = text
     end
     local millis, isKept = keep(budget, put)
-    if budget.limits ~= stored.limits then put('limits', budget.limits) end
-    if budget.others and budget.others ~= (stored.others or '[]') then put('others', budget.others) end
+    put('limits', budget.limits)
+    put('others', budget.others or stored.others or '[]')
     for _, state in ipairs(budget.all) do
       if state.kind.save then state.kind.save(state, millis, put) end
-      local text = changedNumbers(state, state.was, state.kind)
-      if text then put('limit/' .. state.name, text) end
+      put('limit/' .. state.name, writtenNumbers(state, state.kind))
     end
     for name, heads in pairs(budget.heads) do
       if heads.isChanged and heads[1] then
@@ -208,11 +200,9 @@ local budgetOf, follow, spentOf, saveBudget = (function()
         gone[#gone + 1] = 'waiting/' .. name
       end
     end
-    local open = written(budget.open)
-    if open ~= stored.open then put('open', open) end
-    if budget.pause and budget.pause.isChanged then put('pause', use('pause').written(budget.pause)) end
-    local spent = budget.spent and changedNumbers(budget.spent, budget.spentWas, SPENT)
-    if spent then put('spent', spent) end
+    put('open', written(budget.open))
+    if budget.pause then put('pause', use('pause').written(budget.pause)) end
+    if budget.spent then put('spent', writtenNumbers(budget.spent, SPENT)) end
     if gone[1] then inChunks('HDEL', budget.id, gone) end
     if puts[1] then inChunks('HSET', budget.id, puts) end
     if not isKept then keepFor(budget, millis) end

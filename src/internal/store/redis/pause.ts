@@ -3,7 +3,7 @@ export const pause = `
 local GRADUAL_MILLIS = 10000
 
 modules.pause = function()
-  local LAYOUT, PATTERN = 'until %.0f gradual %.0f next %.0f', 'until (%-?%d+) gradual (%d) next (%-?%d+)'
+  local LAYOUT = '{"endsAt":%.0f,"isGradual":%.0f,"nextAt":%.0f}'
   local SECOND = 1000
 
   -- The begin of the slot after the one that an instant lies in. Both are millis since the end of the pause.
@@ -15,10 +15,6 @@ modules.pause = function()
   end
 
   return {
-    read = function(text)
-      local endsAt, isGradual, nextAt = string.match(text, PATTERN)
-      return { endsAt = tonumber(endsAt), isGradual = tonumber(isGradual), nextAt = tonumber(nextAt) }
-    end,
     written = function(pause)
       return format(LAYOUT, pause.endsAt, pause.isGradual, pause.nextAt)
     end,
@@ -26,7 +22,7 @@ modules.pause = function()
     start = function(budget, instant, isGradual)
       local known = budget.pause
       if known and instant > now and instant < known.endsAt then return end
-      budget.pause = { endsAt = instant, isGradual = isGradual, nextAt = instant, isChanged = true }
+      budget.pause = { endsAt = instant, isGradual = isGradual, nextAt = instant }
     end,
     -- What is admitted all the same, before the pause is over or in a slot that is taken, takes no slot.
     takeSlot = function(pause)
@@ -34,7 +30,6 @@ modules.pause = function()
       local elapsed = now - pause.endsAt
       if elapsed >= GRADUAL_MILLIS then return end
       pause.nextAt = pause.endsAt + nextSlot(elapsed)
-      pause.isChanged = true
     end
   }
 end

@@ -4,12 +4,17 @@
  */
 export const slidingLog = `
 local function logKey(state)
-  local escaped = string.gsub(state.budget.key, '[%%:]', { ['%'] = '%25', [':'] = '%3A' })
-  return base .. 'window:' .. escaped .. ':' .. state.name
+  local key = state.budget.key
+  if string.find(key, '[%%:]') then key = string.gsub(key, '[%%:]', { ['%'] = '%25', [':'] = '%3A' }) end
+  return base .. 'window:' .. key .. ':' .. state.name
+end
+
+local function overwrite(key, index, instant, amount)
+  call('SETRANGE', key, written(index * 32), format('%016.0f%016.0f', instant, amount))
 end
 
 modules.log = function()
-  local DIGITS, RECORD, PAGE, LAYOUT = 16, 32, 64, '%016.0f%016.0f'
+  local DIGITS, RECORD, PAGE = 16, 32, 64
   local EMPTIED_MAX, FIRST_MAX = 1024, 1024
 
   local function logOf(state)
@@ -135,17 +140,13 @@ modules.log = function()
     return instantOf(state, first + low - 1)
   end
 
-  local function overwrite(key, index, instant, amount)
-    call('SETRANGE', key, written(index * RECORD), format(LAYOUT, instant, amount))
-  end
-
   local function rewrite(state, key, millis)
     local records = {}
     for index = state.first, state.last do
       local amount = amountOf(state, index)
       if amount > 0 or index == state.last then
         if #records == 0 then state.oldest = instantOf(state, index) end
-        records[#records + 1] = format(LAYOUT, instantOf(state, index), amount)
+        records[#records + 1] = format('%016.0f%016.0f', instantOf(state, index), amount)
       end
     end
     state.first, state.last, state.emptied = 0, #records - 1, 0
@@ -165,12 +166,6 @@ modules.log = function()
     if state.isNewestChanged then overwrite(key, state.last, state.newest, state.newestAmount) end
   end
 
-  local function saveNewest(state)
-    overwrite(logKey(state), state.last, state.newest, state.newestAmount)
-  end
-
-  return {
-    drop = drop, giveBack = giveBack, whenFreed = whenFreed, fix = fix, save = save, saveNewest = saveNewest
-  }
+  return { drop = drop, giveBack = giveBack, whenFreed = whenFreed, fix = fix, save = save }
 end
 `

@@ -99,7 +99,7 @@ modules.SlidingWindow = function()
       if state.log or state.isRewritten then
         use('log').save(state, millis)
       elseif state.isNewestChanged then
-        use('log').saveNewest(state)
+        overwrite(logKey(state), state.last, state.newest, state.newestAmount)
       end
     end,
     -- Its log is kept for as long as the budget, and goes with the limit.
