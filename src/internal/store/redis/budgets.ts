@@ -188,7 +188,8 @@ local budgetOf, follow, spentOf, saveBudget = (function()
     end
     local millis, isKept = keep(budget, put)
     put('limits', budget.limits)
-    put('others', budget.others or stored.others or '[]')
+    local others = budget.others or stored.others
+    if others and others ~= '[]' then put('others', others) elseif stored.others then gone[#gone + 1] = 'others' end
     for _, state in ipairs(budget.all) do
       if state.kind.save then state.kind.save(state, millis, put) end
       put('limit/' .. state.name, writtenNumbers(state, state.kind))
