@@ -36,6 +36,21 @@ export interface Options {
   readonly lease?: Duration.Input | undefined
   /** What happens to the reservations of a process that died. Default `"charge"`. */
   readonly onLapse?: Lapse | undefined
+  /**
+   * For how long a process takes ahead what its calls will need: calls are then granted in the process, without asking
+   * the store for each of them. By default every call asks.
+   *
+   * **Details**
+   *
+   * What is taken ahead is what the calls of the last while have asked for, at most an eighth of each limit, and only
+   * while nobody waits. What is not used goes back when the time is over. No limit is ever exceeded: what was taken ahead
+   * counts in sliding windows from the end of that time, so that room comes back as much later. Ask for a thousandth of
+   * the shortest window, or a few milliseconds: that is enough to need few round trips.
+   *
+   * `snapshot.open` does not count calls that were granted in this way. When a process dies, what it has taken ahead and
+   * not used is settled with its lease, like its reservations.
+   */
+  readonly ahead?: Duration.Input | undefined
   /** How long to wait for an answer until the store counts as unreachable. Default 2 seconds. */
   readonly timeout?: Duration.Input | undefined
   /** What happens to calls while the store is unreachable. Default `"fail"`. */

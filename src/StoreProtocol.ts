@@ -124,6 +124,11 @@ export interface Reserve {
   readonly ticket: number | undefined
   /** Whether it goes on waiting when it is refused. */
   readonly waits: boolean
+  /**
+   * Zero for a call. Else it is taken ahead, for calls that are yet to come within so many millis: a sliding window counts
+   * it from the end of that time, nothing counts it as open, and it is refused where anybody waits.
+   */
+  readonly aheadMillis: number
 }
 
 /**
@@ -138,6 +143,8 @@ export interface Settle {
   readonly _tag: "Settle"
   readonly route: Route
   readonly takenAt: number
+  /** For how long it had been taken ahead, as its {@link Reserve} said. */
+  readonly aheadMillis: number
   readonly count: number
   readonly estimates: ReadonlyArray<number>
   readonly actuals: ReadonlyArray<number>

@@ -67,7 +67,7 @@ class BudgetImpl implements Budget.Budget {
           )
         }
         const entering = enter(admission, hold, manner, settleWithScope)
-        if (hold.waiter === undefined && hold.ticket === undefined) return entering
+        if (hold.waiter === undefined && (hold.ticket?.isAdmitted ?? true)) return entering
         // An interruption can replace the success of a waiting that has ended: then the hold is open, and nobody's.
         return Effect.onExit(restore(entering), (exit) => {
           if (exit._tag === "Success") return Effect.void

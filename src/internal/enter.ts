@@ -45,7 +45,9 @@ export const enter = <A, E, R>(
   hold.isPatient = manner.maxWaitMillis > 0
   const obstacle = admission.tryTake(hold, now)
   if (obstacle !== undefined) return obstructed({ admission, hold, manner, since: now, proceed }, obstacle, now)
-  return hold.ticket === undefined ? admitted(hold, proceed) : taken({ admission, hold, manner, since: now, proceed })
+  return hold.ticket === undefined || hold.ticket.isAdmitted
+    ? admitted(hold, proceed)
+    : asking({ admission, hold, manner, since: now, proceed }, hold.ticket)
 }
 
 /** A request on its way in. */
@@ -111,7 +113,9 @@ const replied = <A, E, R>(entry: Entry<A, E, R>, reply: Reply): Effect.Effect<A,
 
 /** Goes on with a hold that the limits of this process have let in. */
 const taken = <A, E, R>(entry: Entry<A, E, R>): Effect.Effect<A, E | BudgetError.BudgetError, R> =>
-  entry.hold.ticket === undefined ? admitted(entry.hold, entry.proceed) : asking(entry, entry.hold.ticket)
+  entry.hold.ticket === undefined || entry.hold.ticket.isAdmitted
+    ? admitted(entry.hold, entry.proceed)
+    : asking(entry, entry.hold.ticket)
 
 /** Sees to a hold that had to wait and did not become open: it leaves the line, and a refusal is reported. */
 export const exitUnentered = (admission: Admission, hold: Hold, exit: Exit.Exit<unknown, unknown>): void => {

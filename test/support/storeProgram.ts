@@ -10,6 +10,7 @@ import type { Random } from "./random.ts"
 interface Held {
   readonly route: Route
   readonly takenAt: number
+  readonly aheadMillis: number
   readonly amounts: ReadonlyArray<number>
 }
 
@@ -116,11 +117,11 @@ export class StoreProgram {
     if (answer._tag !== "Applied") return this.#replace(member)
     let index = 0
     for (const operation of batch.operations) {
-      if (operation._tag === "Assert") member.held.push({ ...operation, takenAt: answer.now })
+      if (operation._tag === "Assert") member.held.push({ ...operation, takenAt: answer.now, aheadMillis: 0 })
       if (operation._tag !== "Reserve") continue
       const verdict = answer.verdicts[index++]
-      const { amounts, route } = operation
-      if (verdict === undefined) member.held.push({ route, amounts, takenAt: answer.now })
+      const { aheadMillis, amounts, route } = operation
+      if (verdict === undefined) member.held.push({ route, amounts, takenAt: answer.now, aheadMillis })
       else if (verdict.ticket !== undefined) member.waiting.push({ route, amounts, ticket: verdict.ticket })
     }
   }
@@ -142,6 +143,7 @@ export class StoreProgram {
     switch (
       random.weighted({
         reserve: 10,
+        ahead: 2,
         again: 5,
         settle: 8,
         charge: 1,
@@ -153,11 +155,15 @@ export class StoreProgram {
       })
     ) {
       case "reserve":
-        return { _tag: "Reserve", route, amounts, ticket: undefined, waits: random.chance(0.7) }
+        return { _tag: "Reserve", route, amounts, ticket: undefined, waits: random.chance(0.7), aheadMillis: 0 }
+      case "ahead": {
+        const aheadMillis = random.pick([1, 10, 200])
+        return { _tag: "Reserve", route, amounts, ticket: undefined, waits: false, aheadMillis }
+      }
       case "again": {
         const waiting = take(random, member.waiting)
         if (waiting === undefined) break
-        return { _tag: "Reserve", ...waiting, waits: random.chance(0.9) }
+        return { _tag: "Reserve", ...waiting, waits: random.chance(0.9), aheadMillis: 0 }
       }
       case "settle":
         return this.#settle(member) ?? { _tag: "Look", budget }
@@ -195,8 +201,9 @@ export class StoreProgram {
     const random = this.#random
     const first = take(random, member.held)
     if (first === undefined) return undefined
-    const { route, takenAt } = first
-    const others = member.held.filter((held) => held.route === route && held.takenAt === takenAt && random.chance(0.7))
+    const { aheadMillis, route, takenAt } = first
+    const isAlike = (held: Held) => held.route === route && held.takenAt === takenAt && held.aheadMillis === aheadMillis
+    const others = member.held.filter((held) => isAlike(held) && random.chance(0.7))
     member.held = member.held.filter((held) => !others.includes(held))
     const all = [first, ...others]
     const used = all.map(({ amounts }) => amounts.map((estimate) => actualOf(random, estimate)))
@@ -206,7 +213,8 @@ export class StoreProgram {
       _tag: "Settle",
       route,
       takenAt,
-      count: all.length,
+      aheadMillis,
+      count: aheadMillis > 0 ? 0 : all.length,
       estimates: sum((of, index) => all[of]!.amounts[index]!),
       actuals: sum((of, index) => used[of]![index]!),
       refunds: sum((of, index) => Math.max(0, all[of]!.amounts[index]! - used[of]![index]!)),

@@ -57,6 +57,8 @@ export type Reply = "admitted" | "refused" | BudgetError
 export class Ticket {
   /** When the store has taken it, in the store's time. */
   takenAt = 0
+  /** For how long that had been taken ahead. */
+  aheadMillis = 0
   /**
    * `asked`: there is no answer yet. `held`: the store counts it. `apart`: it goes on without the store, which cannot be
    * reached. `over`: it has ended, or was never let in.
@@ -64,6 +66,11 @@ export class Ticket {
   state: "asked" | "held" | "apart" | "over" = "asked"
   #reply: Reply | undefined
   #onReply: ((reply: Reply) => void) | undefined
+
+  /** Whether it is known already that the store has let it in. */
+  get isAdmitted(): boolean {
+    return this.#reply === "admitted"
+  }
 
   /** Tells the answer, at once if it is there. */
   await(onReply: (reply: Reply) => void): void {

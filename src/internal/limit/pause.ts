@@ -84,7 +84,7 @@ const nextSlot = (elapsed: number): number => {
 const SECOND = 1_000
 
 // In the tenth second slots would be shorter than a millisecond, which is as exact as time is here.
-const GRADUAL_MILLIS = 10 * SECOND
+export const GRADUAL_MILLIS = 10 * SECOND
 
 const pause: Pause = {
   _tag: "Pause",

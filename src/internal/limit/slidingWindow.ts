@@ -22,9 +22,10 @@ export class SlidingWindowState implements LimitState {
     return this.#live.whenFreed(excess) + this.limit.windowMillis
   }
 
-  take(amount: number, now: number): void {
+  /** With `countedAt` it counts in [countedAt, countedAt + window), and from now on until then. */
+  take(amount: number, now: number, countedAt = now): void {
     this.reserved += amount
-    if (this.limit.chargeAt === "reserve") this.charge(amount, now)
+    if (this.limit.chargeAt === "reserve") this.#count(amount, now, countedAt)
   }
 
   settle(estimate: number, actual: number, takenAt: number): number {
@@ -35,8 +36,7 @@ export class SlidingWindowState implements LimitState {
   }
 
   charge(amount: number, now: number): void {
-    this.#live.dropUntil(now - this.limit.windowMillis)
-    this.#live.add(amount, now)
+    this.#count(amount, now, now)
   }
 
   used(now: number): number {
@@ -51,6 +51,11 @@ export class SlidingWindowState implements LimitState {
   update(limit: Limit.SlidingWindow): void {
     this.limit = limit
     this.#live.quantumMillis = limit.windowMillis / QUANTA_PER_WINDOW
+  }
+
+  #count(amount: number, now: number, at: number): void {
+    this.#live.dropUntil(now - this.limit.windowMillis)
+    this.#live.add(amount, at)
   }
 
   clone(): SlidingWindowState {

@@ -1,3 +1,4 @@
+import * as Cron from "effect/Cron"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as BudgetError from "../../BudgetError.ts"
@@ -15,6 +16,7 @@ import { SharedState } from "../limit/shared.ts"
 import { AFTER_SETTLEMENT } from "../limit/state.ts"
 import type { Alarm } from "../timeline.ts"
 import { type Errand, Outbox } from "./outbox.ts"
+import { type Lot, Stock } from "./stock.ts"
 
 /** How a process uses a store. */
 export interface Settings {
@@ -22,6 +24,8 @@ export interface Settings {
   readonly lapse: Lapse
   readonly timeoutMillis: number
   readonly whenUnreachable: WhenUnreachable
+  /** For how long to take ahead. Zero where every call asks. */
+  readonly aheadMillis: number
 }
 
 /** What a channel runs its effects with. */
@@ -103,6 +107,8 @@ export class Channel implements Link {
   /** Gates that nobody passes until there may be more room. */
   readonly #blocked = new Set<Gate>()
   readonly #nodes = new Map<BudgetNode, number>()
+  /** What was taken ahead. */
+  readonly #stocks = new Map<SharedRoute, Stock>()
   /** Budgets of which the next batch asks how full they are. */
   readonly #watched = new Set<BudgetNode>()
   #onIdle: Array<() => void> = []
@@ -150,10 +156,62 @@ export class Channel implements Link {
   ask(hold: Hold, route: SharedRoute): Ticket {
     const ticket = new Ticket()
     const amounts = route.indices.map((index) => hold.amounts[index]!)
-    this.#queue.push({ hold, route, ticket, amounts, counts: !this.#isCutOff })
+    const asking: Asking = { hold, route, ticket, amounts, counts: !this.#isCutOff }
+    if (this.#settings.aheadMillis > 0 && asking.counts && this.#grant(asking)) return ticket
+    this.#queue.push(asking)
     this.#watch(hold.path, route)
     this.#schedule()
     return ticket
+  }
+
+  /** Grants from what was taken ahead, if that is enough, and sees to it that more is. */
+  #grant(asking: Asking): boolean {
+    const { amounts, route, ticket } = asking
+    const now = this.#admission.timeline.now()
+    const stock = this.#stockOf(route, now)
+    const taken = stock.grant(amounts, now)
+    const lot = stock.nextLot(amounts, now)
+    if (lot !== undefined) this.#askForLot(stock, route, lot)
+    if (taken === undefined) return false
+    answered(asking)
+    ticket.state = "held"
+    ticket.takenAt = taken.takenAt
+    ticket.aheadMillis = taken.aheadMillis
+    this.#held.set(ticket, asking)
+    ticket.answer("admitted")
+    return true
+  }
+
+  #stockOf(route: SharedRoute, now: number): Stock {
+    const known = this.#stocks.get(route)
+    if (known !== undefined) return known
+    const maxima = route.states.map(({ limit }) => limit.max)
+    const stock = new Stock(maxima, this.#settings.aheadMillis, now)
+    this.#stocks.set(route, stock)
+    return stock
+  }
+
+  #askForLot(stock: Stock, route: SharedRoute, amounts: ReadonlyArray<number>): void {
+    const { aheadMillis } = this.#settings
+    const membership = this.#membership
+    const askedAt = this.#admission.timeline.now()
+    this.#add({
+      operation: { _tag: "Reserve", route, amounts, ticket: undefined, waits: false, aheadMillis },
+      onVerdict: (isAdmitted, takenAt) => {
+        const now = this.#admission.timeline.now()
+        if (!isAdmitted || membership !== this.#membership) return stock.refused(now)
+        // Calls count from the end of that time, so that none may start later.
+        const goodUntil = askedAt + Math.min(aheadMillis, millisToReset(route, takenAt))
+        this.#giveBack(route, stock.receive({ amounts, goodUntil, taken: { takenAt, aheadMillis } }, now))
+        this.#aim(now)
+      }
+    })
+  }
+
+  #giveBack(route: SharedRoute, rest: Lot | undefined): void {
+    if (rest === undefined) return
+    this.#outbox.settle(route, rest.amounts, rest.taken, undefined)
+    this.#schedule()
   }
 
   settle(hold: Hold, route: SharedRoute, ticket: Ticket, actual: Usage.Usage | undefined): void {
@@ -168,7 +226,7 @@ export class Channel implements Link {
     const held = this.#held.get(ticket)
     if (held === undefined) return
     this.#held.delete(ticket)
-    this.#outbox.settle(route, held.amounts, ticket.takenAt, actual)
+    this.#outbox.settle(route, held.amounts, ticket, actual)
     this.#watch(hold.path, route)
     this.#schedule()
   }
@@ -231,6 +289,11 @@ export class Channel implements Link {
     else this.#onIdle.push(() => resume(Effect.void))
   })
 
+  /** Gives back what was taken ahead. */
+  finish(): void {
+    for (const [route, stock] of this.#stocks) this.#giveBack(route, stock.clear())
+  }
+
   /** Nothing is sent any more. Says how many things the store has not been told. */
   close(): { readonly undelivered: number; readonly open: number } {
     this.#isClosed = true
@@ -292,7 +355,7 @@ export class Channel implements Link {
   #send(askings: ReadonlyArray<Asking>, errands: ReadonlyArray<Errand>): void {
     const operations: Array<Operation> = errands.map(({ operation }) => operation)
     for (const { amounts, hold, route } of askings) {
-      operations.push({ _tag: "Reserve", route, amounts, ticket: hold.turn, waits: hold.isPatient })
+      operations.push({ _tag: "Reserve", route, amounts, ticket: hold.turn, waits: hold.isPatient, aheadMillis: 0 })
     }
     const watched = [...this.#watched]
     this.#watched.clear()
@@ -347,8 +410,10 @@ export class Channel implements Link {
   #applied({ askings, errands, membership, watched }: Sent, answer: Applied): void {
     const isCurrent = membership === this.#membership
     const changed = new Set<Gate>()
-    for (const [index, asking] of askings.entries()) {
-      const verdict = answer.verdicts[index]
+    const verdicts = answer.verdicts.values()
+    for (const { onVerdict } of errands) onVerdict?.(verdicts.next().value === undefined, answer.now)
+    for (const asking of askings) {
+      const verdict = verdicts.next().value
       if (asking.ticket.state !== "asked") this.#unwanted(asking, verdict, answer.now)
       // What was admitted before the lease was over has been settled with it.
       else if (!isCurrent) this.#queue.push(asking)
@@ -359,7 +424,10 @@ export class Channel implements Link {
     const sights = answer.sights.values()
     const tightened = answer.tightened.values()
     for (const { asserts, frees, looksAt, onSight, onTightened } of errands) {
-      for (const ticket of asserts ?? []) ticket.takenAt = answer.now
+      for (const ticket of asserts ?? []) {
+        ticket.takenAt = answer.now
+        ticket.aheadMillis = 0
+      }
       if (frees !== undefined) this.#retry((gate) => frees.nodes.includes(gate.node), changed)
       if (looksAt !== undefined) this.#see(looksAt, sights.next().value)
       onSight?.()
@@ -423,7 +491,7 @@ export class Channel implements Link {
   #unwanted(asking: Asking, verdict: Verdict, now: number): void {
     const { amounts, route } = asking
     answered(asking)
-    if (verdict === undefined) this.#outbox.settle(route, amounts, now, undefined)
+    if (verdict === undefined) this.#outbox.settle(route, amounts, { takenAt: now, aheadMillis: 0 }, undefined)
     else if (verdict.ticket !== undefined) {
       this.#outbox.add({ operation: { _tag: "Withdraw", route, ticket: verdict.ticket } })
     }
@@ -433,6 +501,7 @@ export class Channel implements Link {
   #expelled({ askings, errands, membership }: Sent, why: "Lapsed" | "Forgotten"): void {
     if (membership === this.#membership) {
       this.#membership = new Membership()
+      this.#stocks.clear()
       if (why === "Lapsed") this.#lapse()
       else this.#assertAll()
     }
@@ -446,7 +515,8 @@ export class Channel implements Link {
         // What was settled with the lease is not settled again. What was lost with the data was used all the same.
         if (why === "Forgotten" && errand.frees !== undefined)
           this.#outbox.charge(errand.frees, operation.actuals, operation.usage)
-      } else if (operation._tag !== "Withdraw" && operation._tag !== "Assert") this.#outbox.add(errand)
+      } else if (errand.onVerdict !== undefined) errand.onVerdict(false, 0)
+      else if (operation._tag !== "Withdraw" && operation._tag !== "Assert") this.#outbox.add(errand)
     }
   }
 
@@ -496,6 +566,7 @@ export class Channel implements Link {
     if (!this.#isCutOff) {
       this.#cause = { cause }
       for (const gate of this.#gates()) if (gate.state instanceof SharedState) gate.state.cutOff(true)
+      this.finish()
       for (const node of this.#nodes.keys())
         tell(this.#admission.path(node), { _tag: "StoreUnreachable", budget: node.name, cause })
       this.#log(`the store of the budgets of "${this.group}" cannot be reached`, cause)
@@ -619,6 +690,11 @@ export class Channel implements Link {
       }
       this.#admission.recheck(changed)
     }
+    for (const [route, stock] of this.#stocks) {
+      if (stock.goodUntil > now) continue
+      this.#giveBack(route, stock.expire(now))
+      if (!stock.isAsking) this.#stocks.delete(route)
+    }
     if (this.#renewAt <= now && this.#sent.size === 0) this.#send([], [])
     this.#aim(now)
   }
@@ -632,6 +708,7 @@ export class Channel implements Link {
   /** Sets the alarm to what is due next. One that rings too early finds nothing to do. */
   #aim(now: number): void {
     let next = Math.min(this.#nextAskAt, this.#renewAt)
+    for (const { goodUntil } of this.#stocks.values()) next = Math.min(next, goodUntil)
     for (const { overdueAt, retryAt } of this.#sent) next = Math.min(next, overdueAt, retryAt ?? overdueAt)
     if (this.#alarm.heapIndex !== NOT_IN_HEAP && this.#alarm.at <= next) return
     if (next < Number.POSITIVE_INFINITY) this.#admission.timeline.set(this.#alarm, Math.max(next, now))
@@ -664,6 +741,14 @@ const answered = (asking: Asking): void => {
 }
 
 const noteAdmitted = (state: SharedState): void => state.admitted()
+
+/** How long it is, from an instant of the store, until the next window of the calendar begins on a route. */
+const millisToReset = ({ states }: SharedRoute, now: number): number =>
+  states.reduce(
+    (least, { limit }) =>
+      limit._tag === "FixedWindow" ? Math.min(least, Cron.next(limit.resets, new Date(now)).getTime() - now) : least,
+    Number.POSITIVE_INFINITY
+  )
 
 const noteContended = ({ hold, route }: Asking, changed: Set<Gate>): void => {
   for (const place of route.indices) {

@@ -4,17 +4,18 @@ import type {
   Answer,
   Batch,
   Charge,
-  Operation,
   Refused,
   Reserve,
   Route,
+  Settle,
   SharedBudget,
   Sight,
   Store
 } from "../../StoreProtocol.ts"
 import * as Usage from "../../Usage.ts"
 import { isSameRule } from "../ledger.ts"
-import { PauseState } from "../limit/pause.ts"
+import { GRADUAL_MILLIS, PauseState } from "../limit/pause.ts"
+import { SlidingWindowState } from "../limit/slidingWindow.ts"
 import { starting } from "../limit/start.ts"
 import { AFTER_SETTLEMENT, type LimitState, NEVER } from "../limit/state.ts"
 import { Timeline } from "../timeline.ts"
@@ -203,7 +204,9 @@ class Group {
     return { _tag: "Applied", now, verdicts, sights, tightened }
   }
 
-  #reserve(member: Member, name: string, { amounts, route, ticket, waits }: Reserve, now: number): Refused | undefined {
+  #reserve(member: Member, name: string, reserve: Reserve, now: number): Refused | undefined {
+    const { aheadMillis, amounts, route, ticket } = reserve
+    const isAhead = aheadMillis > 0
     const stops = this.#stops(route, now)
     let worst: { readonly index: number; readonly at: number } | undefined
     const consider = (index: number, at: number): void => {
@@ -211,28 +214,32 @@ class Group {
     }
     for (const [place, { isShadow, key }] of route.budgets.entries()) {
       const pause = this.#budgets.get(key)?.pause
-      if (pause !== undefined && !isShadow) consider(-1 - place, pause.readyAt(1, now))
+      if (pause === undefined || isShadow) continue
+      consider(-1 - place, pause.readyAt(1, now))
+      if (isAhead && now < pause.until + GRADUAL_MILLIS) consider(-1 - place, AFTER_SETTLEMENT)
     }
     for (const [index, { heads, isShadow, state }] of stops.entries()) {
       const amount = amounts[index]!
       if (amount === 0 || isShadow) continue
       const at = state.readyAt(amount, now)
-      consider(index, at > now ? at : heads.passableAt(state, { member: name, amount, ticket }, now))
+      if (at > now) consider(index, at)
+      else if (!isAhead) consider(index, heads.passableAt(state, { member: name, amount, ticket }, now))
+      else if (heads.first(now) !== undefined) consider(index, AFTER_SETTLEMENT)
     }
-    if (worst !== undefined) return this.#refuse(name, stops, { amounts, ticket, waits }, worst, now)
+    if (worst !== undefined) return this.#refuse(name, stops, reserve, worst, now)
     for (const [index, { heads, isShadow, state }] of stops.entries()) {
       const amount = amounts[index]!
       if (amount > 0 && !isShadow) heads.notePassing(state, { member: name, amount, ticket }, now)
       if (ticket !== undefined) heads.remove(name, ticket)
     }
-    this.#take(member, route, amounts, 1, now)
+    this.#take(member, route, amounts, isAhead ? 0 : 1, now, aheadMillis)
     return undefined
   }
 
   #refuse(
     member: string,
     stops: ReadonlyArray<Stop>,
-    { amounts, ticket, waits }: Pick<Reserve, "amounts" | "ticket" | "waits">,
+    { amounts, ticket, waits }: Reserve,
     { at, index }: { readonly index: number; readonly at: number },
     now: number
   ): Refused {
@@ -261,9 +268,18 @@ class Group {
     }
   }
 
-  #take(member: Member, route: Route, amounts: ReadonlyArray<number>, count: number, now: number): void {
+  #take(
+    member: Member,
+    route: Route,
+    amounts: ReadonlyArray<number>,
+    count: number,
+    now: number,
+    aheadMillis = 0
+  ): void {
     for (const [index, { shared, state }] of this.#stops(route, now).entries()) {
-      if (amounts[index]! > 0) state.take(amounts[index]!, now)
+      const amount = amounts[index]!
+      if (amount > 0 && state instanceof SlidingWindowState) state.take(amount, now, now + aheadMillis)
+      else if (amount > 0) state.take(amount, now)
       hold(member, shared, state, amounts[index]!)
     }
     for (const shared of this.#along(route)) {
@@ -275,7 +291,7 @@ class Group {
 
   #settle(
     member: Member,
-    { actuals, count, estimates, refunds, route, takenAt, usage }: Extract<Operation, { _tag: "Settle" }>,
+    { actuals, aheadMillis, count, estimates, refunds, route, takenAt, usage }: Settle,
     now: number
   ): void {
     for (const [index, { shared, state }] of this.#stops(route, now).entries()) {
@@ -285,7 +301,7 @@ class Group {
       hold(member, shared, state, -known)
       // What none of them has used beyond its estimate, then what some have.
       const used = Math.min(estimate - refund, known)
-      const owed = state.settle(known, used, takenAt)
+      const owed = state.settle(known, used, state instanceof SlidingWindowState ? takenAt + aheadMillis : takenAt)
       charge(state, owed + actual - used, now)
     }
     for (const shared of this.#along(route)) {

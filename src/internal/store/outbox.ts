@@ -8,6 +8,8 @@ export interface Errand {
   readonly operation: Operation
   /** Where the store gets room by it. */
   readonly frees?: SharedRoute
+  /** Is told whether the store has let it in, and when. */
+  readonly onVerdict?: (isAdmitted: boolean, now: number) => void
   /** The reservations that it makes the store count again. */
   readonly asserts?: ReadonlyArray<Ticket>
   /** The budget that is looked at, and who waits until it is known how full it is, or that the store cannot say. */
@@ -20,6 +22,12 @@ export interface Errand {
 /** A sum that grows in place. */
 type Sum<A> = { -readonly [Key in keyof A]: A[Key] extends ReadonlyArray<number> ? Array<number> : A[Key] } & {
   readonly route: SharedRoute
+}
+
+/** When the store has taken something, and for how long ahead. */
+export interface Taken {
+  readonly takenAt: number
+  readonly aheadMillis: number
 }
 
 /**
@@ -36,9 +44,14 @@ export class Outbox {
   }
 
   /** A reservation that the store has taken at an instant has ended. Without an actual usage it was released. */
-  settle(route: SharedRoute, estimates: ReadonlyArray<number>, takenAt: number, actual: Usage.Usage | undefined): void {
-    const settle = this.#settleOf(route, takenAt)
-    settle.count++
+  settle(
+    route: SharedRoute,
+    estimates: ReadonlyArray<number>,
+    { aheadMillis, takenAt }: Taken,
+    actual: Usage.Usage | undefined
+  ): void {
+    const settle = this.#settleOf(route, takenAt, aheadMillis)
+    if (aheadMillis === 0) settle.count++
     if (actual !== undefined) settle.usage = Usage.add(settle.usage, actual)
     for (let index = 0; index < estimates.length; index++) {
       const estimate = estimates[index]!
@@ -88,23 +101,25 @@ export class Outbox {
     return errands
   }
 
-  #settleOf(route: SharedRoute, takenAt: number): Sum<Settle> {
+  #settleOf(route: SharedRoute, takenAt: number, aheadMillis: number): Sum<Settle> {
     let byInstant = this.#settles.get(route)
     if (byInstant === undefined) this.#settles.set(route, (byInstant = new Map()))
-    let settle = byInstant.get(takenAt)
+    const key = aheadMillis === 0 ? takenAt : -takenAt
+    let settle = byInstant.get(key)
     if (settle !== undefined) return settle
     const zeros = () => new Array<number>(route.meters.length).fill(0)
     settle = {
       _tag: "Settle",
       route,
       takenAt,
+      aheadMillis,
       count: 0,
       estimates: zeros(),
       actuals: zeros(),
       refunds: zeros(),
       usage: Usage.zero
     }
-    byInstant.set(takenAt, settle)
+    byInstant.set(key, settle)
     return settle
   }
 

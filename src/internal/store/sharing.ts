@@ -55,6 +55,7 @@ const surroundings = (scope: Scope.Scope): Effect.Effect<Surroundings> =>
 
 const close = (shutdownMillis: number) => (channel: Channel) =>
   Effect.gen(function* () {
+    channel.finish()
     yield* Effect.interruptible(Effect.timeoutOption(channel.whenIdle, Duration.millis(shutdownMillis)))
     const { open, undelivered } = channel.close()
     if (undelivered > 0) {
@@ -67,7 +68,8 @@ const close = (shutdownMillis: number) => (channel: Channel) =>
     }
   })
 
-const settingsOf = ({ lease, onLapse, timeout, whenUnreachable }: Options): Settings => ({
+const settingsOf = ({ ahead, lease, onLapse, timeout, whenUnreachable }: Options): Settings => ({
+  aheadMillis: ahead === undefined ? 0 : positive("ahead", ahead),
   leaseMillis: positive("lease", lease ?? "30 seconds"),
   lapse: onLapse ?? "charge",
   timeoutMillis: positive("timeout", timeout ?? "2 seconds"),

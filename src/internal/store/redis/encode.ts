@@ -14,7 +14,7 @@ export const encode = (batch: Batch, calendar: Calendar): string => {
   for (let index = 0; index < batch.operations.length; index++) {
     const operation = batch.operations[index]!
     spending.note(operation)
-    if (operation._tag === "Reserve" && operation.ticket === undefined) {
+    if (operation._tag === "Reserve" && operation.ticket === undefined && operation.aheadMillis === 0) {
       const count = alike(batch.operations, index, operation)
       writeReserves(operations, places, batch.operations.slice(index, index + count))
       index += count - 1
@@ -126,7 +126,7 @@ const alike = (operations: ReadonlyArray<Operation>, from: number, first: Reserv
   let to = from + 1
   for (; to < operations.length; to++) {
     const next = operations[to]!
-    if (next._tag !== "Reserve" || next.ticket !== undefined) break
+    if (next._tag !== "Reserve" || next.ticket !== undefined || next.aheadMillis > 0) break
     if (next.route !== first.route || next.waits !== first.waits) break
   }
   return to - from
@@ -142,11 +142,16 @@ const writeReserves = (to: Array<number>, places: Places, reserves: ReadonlyArra
 const write = (to: Array<number>, places: Places, operation: Operation): void => {
   switch (operation._tag) {
     case "Reserve":
+      if (operation.aheadMillis > 0) {
+        to.push(CODES.ReserveAhead, places.ofRoute(operation.route), whole("aheadMillis", operation.aheadMillis))
+        return writeAmounts(to, "amount", operation.amounts)
+      }
       to.push(CODES.ReserveInTurn, places.ofRoute(operation.route), operation.ticket ?? 0, operation.waits ? 1 : 0)
       return writeAmounts(to, "amount", operation.amounts)
     case "Settle":
       to.push(CODES.Settle, places.ofRoute(operation.route))
       to.push(whole("takenAt", operation.takenAt), whole("count", operation.count))
+      to.push(whole("aheadMillis", operation.aheadMillis))
       writeAmounts(to, "estimate", operation.estimates)
       writeAmounts(to, "actual", operation.actuals)
       return writeAmounts(to, "refund", operation.refunds)
@@ -193,5 +198,6 @@ const CODES = {
   Withdraw: 7,
   Pause: 8,
   Tighten: 9,
-  Look: 10
+  Look: 10,
+  ReserveAhead: 11
 }

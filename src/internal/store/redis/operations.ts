@@ -77,20 +77,27 @@ modules.operations = function()
       stop and stop.kind.used(stop) or 0, stop and stop.reserved or 0, ticket or 0)
   end
 
-  local function reserve(route, from, ticket, waits)
+  local function reserve(route, from, ticket, waits, isAhead)
     local stops, shadows = route.stops, route.shadows
     local turn = ticket or NEVER
     local worst, worstAt = nil, now
     for index, variant in ipairs(route.places) do
       local pause = variant.budget.pause
-      if pause and not variant.isShadow and pause.nextAt > worstAt then worst, worstAt = -index, pause.nextAt end
+      if pause and not variant.isShadow then
+        if pause.nextAt > worstAt then worst, worstAt = -index, pause.nextAt end
+        if isAhead and now < pause.endsAt + GRADUAL_MILLIS and worstAt < AFTER_SETTLEMENT then
+          worst, worstAt = -index, AFTER_SETTLEMENT
+        end
+      end
     end
     for index = 1, #stops do
       local amount = operations[from + index]
       if amount > 0 and not shadows[index] then
         local state = stops[index]
         local readyAt = state.kind.readyAt(state, amount, 0)
-        if readyAt <= now and state.heads[1] then readyAt = use('waiting').passableAt(state, amount, turn) end
+        if readyAt <= now and state.heads[1] then
+          readyAt = isAhead and use('waiting').emptyAt(state) or use('waiting').passableAt(state, amount, turn)
+        end
         if readyAt > worstAt then worst, worstAt = index, readyAt end
       end
     end
@@ -102,7 +109,7 @@ modules.operations = function()
         if ticket then use('waiting').remove(state.heads, ticket) end
       end
     end
-    take(route, operations, from, 1)
+    take(route, operations, from, isAhead and 0 or 1)
   end
 
   -- Whether nothing but amounts decides about reservations on a route.
@@ -160,10 +167,21 @@ modules.operations = function()
     at = at + 4 + #route.stops
   end
 
+  -- Takes for calls that are yet to come.
+  local function reserveAhead()
+    local route = along(operations[at + 1])
+    ahead = operations[at + 2]
+    reserve(route, at + 2, nil, false, true)
+    ahead = 0
+    reserves = reserves + 1
+    at = at + 3 + #route.stops
+  end
+
   -- Ends reservations of one instant: what they held, what was used, and what each of them did not use, by limit.
   local function settle()
     local route, takenAt, count = along(operations[at + 1]), operations[at + 2], operations[at + 3]
-    local from, width = at + 3, #route.stops
+    local countedAt = takenAt + operations[at + 4]
+    local from, width = at + 4, #route.stops
     for _, variant in ipairs(route.places) do
       local budget = variant.budget
       local held = heldOf(budget)
@@ -177,12 +195,13 @@ modules.operations = function()
       local known = min(estimate, amountHeld(state.budget.held, state))
       local used = min(estimate - operations[from + 2 * width + index], known)
       if known > 0 then hold(state.budget.held, state, -known) end
-      charge(state, state.kind.settle(state, known, used, takenAt) + actual - used)
+      local instant = state.tag == 'SlidingWindow' and countedAt or takenAt
+      charge(state, state.kind.settle(state, known, used, instant) + actual - used)
     end
     at = from + 3 * width + 1
   end
 
-  local doers = { reserveRun, reserveInTurn, settle }
+  local doers = { reserveRun, reserveInTurn, settle, [11] = reserveAhead }
   while at <= #operations do
     local doer = doers[operations[at]]
     if doer then

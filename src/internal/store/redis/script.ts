@@ -32,6 +32,8 @@ if not time then
 end
 -- Time never runs backwards, whatever the clock does.
 local now = max(time, tonumber(group[1] or 0))
+-- For how long what is being taken is taken ahead.
+local ahead = 0
 
 local APPLIED, LAPSED, FORGOTTEN, UNCOVERED = '0', '1', '2', '3'
 local HOUR_MILLIS, DAY_MILLIS = 3600000, 86400000

@@ -22,11 +22,11 @@ modules.SlidingWindow = function()
 
   local function add(state, amount)
     state.counted = plus(state.counted, amount)
-    local at = now
+    local at = now + ahead
     local length = state.last - state.first + 1
     if length - state.emptied >= EXACT_INSTANTS then
       local quantum = max(1, floor(state.period / 1000))
-      at = ceil(now / quantum) * quantum
+      at = ceil(at / quantum) * quantum
     end
     if length == 0 then
       state.first, state.last, state.emptied, state.oldest = 0, 0, 0, at

@@ -88,6 +88,11 @@ modules.waiting = function()
       return false
     end,
 
+    -- When what is taken ahead may go: where nobody waits.
+    emptyAt = function(state)
+      return first(state.heads) and AFTER_SETTLEMENT or now
+    end,
+
     -- When a request that there is room for may go before those who have waited longer.
     passableAt = function(state, amount, ticket)
       local head = ahead(state.heads, ticket)
