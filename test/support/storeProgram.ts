@@ -48,7 +48,6 @@ export interface StoreProgramOptions {
 
 export class StoreProgram {
   readonly #random: Random
-  readonly #options: StoreProgramOptions
   readonly #group: string
   readonly #budgets: ReadonlyArray<SharedBudget>
   readonly #routes: ReadonlyArray<Route>
@@ -56,10 +55,11 @@ export class StoreProgram {
   #names = 0
   /** Batches whose answers were lost. */
   #lost: Array<{ readonly batch: Batch; readonly member: Member }> = []
+  /** Instants at which something was promised to happen. */
+  #promises: ReadonlyArray<number> = []
 
   constructor(random: Random, group: string, options: StoreProgramOptions) {
     this.#random = random
-    this.#options = options
     this.#group = group
     this.#budgets = budgetsOf(random, options)
     const keys = [...new Set(this.#budgets.map(({ key }) => key))]
@@ -91,6 +91,12 @@ export class StoreProgram {
     }
   }
 
+  /** An instant to come at which something was promised to happen, if there is one. */
+  promised(now: number): number | undefined {
+    this.#promises = this.#promises.filter((instant) => instant > now)
+    return this.#promises.length === 0 ? undefined : this.#random.pick(this.#promises)
+  }
+
   /** A batch that tells the counters of all budgets, on behalf of a member that does nothing else. */
   look(): Batch {
     const operations = this.#budgets.map((budget): Operation => ({ _tag: "Look", budget }))
@@ -115,6 +121,8 @@ export class StoreProgram {
     const [oldest] = member.unanswered
     member.answered = (oldest ?? member.sequence + 1) - 1
     if (answer._tag !== "Applied") return this.#replace(member)
+    const waits = answer.verdicts.flatMap((verdict) => (verdict === undefined ? [] : [verdict.askAgainInMillis]))
+    this.#promises = [...this.#promises, ...waits.map((millis) => answer.now + millis)].slice(-20)
     let index = 0
     for (const operation of batch.operations) {
       if (operation._tag === "Assert") member.held.push({ ...operation, takenAt: answer.now, aheadMillis: 0 })
@@ -264,7 +272,7 @@ export const anyLimit = (random: Random, name: string): SharedBudget["limits"][n
     case "cap":
       return Limit.cap("tokens", random.magnitude(20, 2_000), { name })
     case "concurrency":
-      return Limit.concurrency(random.int(1, 6), { name })
+      return Limit.concurrency(random.int(0, 6), { name })
     case "sliding":
       return Limit.slidingWindow("tokens", random.int(5, 200), random.magnitude(2, 20_000), { name, chargeAt })
     case "fixed":
@@ -280,7 +288,7 @@ export const anyLimit = (random: Random, name: string): SharedBudget["limits"][n
 }
 
 export const changedLimit = (random: Random, limit: SharedBudget["limits"][number]): SharedBudget["limits"][number] => {
-  const max = Math.max(1, Math.ceil(limit.max * random.pick([0.5, 1, 1, 2])))
+  const max = Math.ceil(limit.max * random.pick([0.5, 1, 1, 2]))
   switch (limit._tag) {
     case "SlidingWindow":
       return { ...limit, max, windowMillis: Math.ceil(limit.windowMillis * random.pick([0.5, 1, 2])) }

@@ -55,7 +55,7 @@ describeServers("the store in Redis says what the store in memory says", (kind) 
       })
 
       for (let step = random.int(1, 60); step > 0; step--) {
-        const millis = pass(random)
+        const millis = pass(random, program.promised(now), now)
         now += millis
         yield* TestClock.adjust(millis)
         const { batch, member } = program.next()
@@ -84,11 +84,12 @@ const describe = ({ operations, ...batch }: Batch): unknown => ({
 const brief = ({ isShadow, key, limits }: SharedBudget): string =>
   `${isShadow ? "shadow " : ""}${key} ${limits.map(({ _tag, max }) => `${_tag} ${max}`).join(", ")}`
 
-const pass = (random: Random): number =>
+const pass = (random: Random, promised: number | undefined, now: number): number =>
   ({
     nothing: () => 0,
     little: () => random.int(1, 5),
     some: () => random.magnitude(1, 1_000),
     much: () => random.magnitude(1_000, 70_000),
-    days: () => random.int(80_000_000, 90_000_000)
-  })[random.weighted({ nothing: 40, little: 20, some: 30, much: 10, days: 0.3 })]()
+    days: () => random.int(80_000_000, 90_000_000),
+    untilPromised: () => (promised === undefined ? 0 : promised - now - random.int(0, 1))
+  })[random.weighted({ nothing: 40, little: 20, some: 20, much: 10, days: 0.3, untilPromised: 20 })]()
