@@ -3,12 +3,14 @@ import { barePair } from "./barePair.ts"
 import { bottleneck } from "./bottleneck.ts"
 import { effectRateLimiter } from "./effectRateLimiter.ts"
 import { llmBudget } from "./llmBudget.ts"
+import { ours, oursAhead } from "./ours.ts"
 import type { Peer } from "./peer.ts"
 import { rateLimiterFlexible } from "./rateLimiterFlexible.ts"
 
 export const peers: ReadonlyArray<Peer> = [
   barePair,
-  // Here, ours.
+  ours,
+  oursAhead,
   effectRateLimiter,
   rateLimiterFlexible,
   llmBudget,

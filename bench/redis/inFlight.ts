@@ -28,8 +28,14 @@ export const inFlightEffects = <E>(
     Effect.runPromise(
       Effect.suspend(() => {
         let done = 0
-        const counted = Effect.map(operation, () => void done++)
-        const lane = Effect.repeat(counted, { times: runs - 1 })
+        const lane = Effect.suspend(() => {
+          let run = 0
+          return Effect.whileLoop({
+            while: () => run++ < runs,
+            body: () => operation,
+            step: () => void done++
+          })
+        })
         const all = Effect.all(new Array<typeof lane>(lanes).fill(lane), { concurrency: "unbounded", discard: true })
         return Effect.map(all, () => done)
       })

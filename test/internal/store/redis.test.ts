@@ -62,13 +62,15 @@ const reserve = (budget: SharedBudget, ...amounts: ReadonlyArray<number>): Opera
   route: { budgets: [budget] },
   amounts,
   ticket: undefined,
-  waits: false
+  waits: false,
+  aheadMillis: 0
 })
 
 const settle = (budget: SharedBudget, takenAt: number, estimate: number, actual: number): Operation => ({
   _tag: "Settle",
   route: { budgets: [budget] },
   takenAt,
+  aheadMillis: 0,
   count: 1,
   estimates: [estimate],
   actuals: [actual],

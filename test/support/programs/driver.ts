@@ -96,7 +96,8 @@ class Driver {
   }
 
   #store(): Context.Context<BudgetStore.BudgetStore> {
-    this.#sharing ??= this.#await(withSeed(Layer.buildWithScope(BudgetStore.layerMemory(), Scope.makeUnsafe()), 1))
+    const layer = BudgetStore.layerMemory({ ahead: this.#program.aheadMillis })
+    this.#sharing ??= this.#await(withSeed(Layer.buildWithScope(layer, Scope.makeUnsafe()), 1))
     return this.#sharing
   }
 

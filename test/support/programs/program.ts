@@ -16,6 +16,8 @@ export interface Program {
   readonly shuffles: boolean
   /** Whether a snapshot of every budget is taken whenever the world is at rest. */
   readonly isWatched: boolean
+  /** For how long is taken ahead from a store. Where this is left out, every call asks. */
+  readonly aheadMillis?: number
   /** The budgets to whose events somebody listens. */
   readonly heard: ReadonlyArray<number>
 }
