@@ -1,5 +1,5 @@
 /** A server that speaks as Redis does, whatever it is and wherever it runs, and clients of it. */
-import { NodeRedis } from "@effect/platform-node"
+import * as NodeRedis from "@effect/platform-node/NodeRedis"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redis from "effect/persistence/Redis"

@@ -60,7 +60,8 @@ export const start = (program: Program): Effect.Effect<ServerProcess, never, Sco
 const hasEnded = (child: ChildProcess): boolean =>
   child.pid === undefined || child.exitCode !== null || child.signalCode !== null
 
-const ended = (child: ChildProcess, signal: NodeJS.Signals): Promise<void> =>
+/** Sends a signal that ends a process, and waits until it has. */
+export const ended = (child: ChildProcess, signal: NodeJS.Signals): Promise<void> =>
   new Promise((resolve) => {
     if (hasEnded(child)) return resolve()
     child.once("exit", () => resolve())
@@ -70,7 +71,7 @@ const ended = (child: ChildProcess, signal: NodeJS.Signals): Promise<void> =>
   })
 
 /** If this process is killed, its finalizers do not run: a shell that reads from it finds out, and does it for them. */
-const watchOver = (child: ChildProcess, { home = "" }: Program): void => {
+export const watchOver = (child: ChildProcess, { home = "" }: Pick<Program, "home">): void => {
   if (child.pid === undefined) return
   const watcher = spawn("sh", ["-c", 'read -r _ || { kill -9 "$0"; rm -rf "$1"; }', String(child.pid), home], {
     stdio: ["pipe", "ignore", "ignore"],
@@ -83,7 +84,7 @@ const watchOver = (child: ChildProcess, { home = "" }: Program): void => {
 }
 
 /** A signal is sent before it is received. Where the system says so, waits until the process is frozen indeed. */
-const stopped = async (child: ChildProcess): Promise<void> => {
+export const stopped = async (child: ChildProcess): Promise<void> => {
   const isStopped = (): boolean => {
     try {
       return /^\d+ \(.*\) [Tt]/.test(readFileSync(`/proc/${child.pid}/stat`, "utf8"))

@@ -73,6 +73,9 @@ export const describeServers = describeOn([embedded, native, remote])
 /** What needs a server that may be killed, frozen and started again. */
 export const describeServerProcesses = describeOn([embeddedProcess, native])
 
+/** The same, where one kind will do: the embedded one only where there is no other. */
+export const describeServerProcess = describeOn([nativeMissing === undefined ? native : embeddedProcess])
+
 /** What needs a server that remembers, when it is started again, all that it had answered. */
 export const describeDurableServers = describeOn([nativeDurable])
 
