@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { freePort } from "./port.ts"
 import { addressOf, newKeyPrefix, type Server } from "./server.ts"
-import { startValkey } from "./valkey.ts"
+import { startValkey } from "../../../examples/mock/valkey.ts"
 
 /** A server inside this process. */
 export const startEmbedded: Effect.Effect<Server, never, Scope.Scope> = Effect.gen(function* () {

