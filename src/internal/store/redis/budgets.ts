@@ -107,8 +107,7 @@ local budgetOf, follow, spentOf, saveBudget = (function()
     return '[' .. concat(texts, ',') .. ']'
   end
 
-  -- One with a known name keeps its counters, a new one starts unused. What is not named keeps its counters, too,
-  -- as long as there is something in them.
+  -- One with a known name keeps its counters, a new one starts unused. What is not named keeps its counters, too.
   local function changeLimits(budget, limits)
     local known, states, all, others = {}, {}, {}, {}
     for _, state in ipairs(budget.all) do known[state.name] = state end
@@ -125,10 +124,7 @@ local budgetOf, follow, spentOf, saveBudget = (function()
       states[index], all[index] = state, state
     end
     for _, state in ipairs(budget.all) do
-      local isUsed = state.kind.used(state) > 0 or state.reserved > 0 or state.heads[1]
-      if known[state.name] == state and not isUsed then
-        abandon(budget, state)
-      elseif known[state.name] == state then
+      if known[state.name] == state then
         all[#all + 1] = state
         others[#others + 1] = limitText(state)
       end

@@ -112,8 +112,8 @@ modules.waiting = function()
     -- Tells who has waited longest, if there is room for it.
     wake = function(state)
       local head = first(state.heads)
-      if not head or now - head[WOKEN_AT] < WAKE_AGAIN_MILLIS then return end
-      if state.kind.readyAt(state, head[AMOUNT], 0) > now then return end
+      if not head or state.kind.readyAt(state, head[AMOUNT], 0) > now then return end
+      if now - head[WOKEN_AT] < WAKE_AGAIN_MILLIS then return end
       head[WOKEN_AT] = now
       state.heads.isChanged = true
       return head[MEMBER]
