@@ -1,9 +1,8 @@
-import * as Cron from "effect/Cron"
 import * as Effect from "effect/Effect"
 import * as Scope from "effect/Scope"
 import * as BudgetError from "../../BudgetError.ts"
 import type { WhenUnreachable } from "../../BudgetStore.ts"
-import type { Answer, Batch, Lapse, Operation, Refused, Sight, Store, Verdict } from "../../StoreProtocol.ts"
+import type { Answer, Operation, Refused, Sight, Store, Verdict } from "../../StoreProtocol.ts"
 import type * as Limit from "../../Limit.ts"
 import type * as Usage from "../../Usage.ts"
 import type { Admission } from "../admission/admission.ts"
@@ -15,14 +14,14 @@ import { NOT_IN_HEAP } from "../heap.ts"
 import { SharedState } from "../limit/shared.ts"
 import { AFTER_SETTLEMENT } from "../limit/state.ts"
 import type { Alarm } from "../timeline.ts"
-import { type Errand, Outbox } from "./outbox.ts"
-import { type Lot, Stock } from "./stock.ts"
+import { addContended, type Asking, forEachState, noteAdmitted, noteAnswered } from "./asking.ts"
+import { BlockedGates } from "./blockedGates.ts"
+import { Courier, type Postage, type Sent } from "./courier.ts"
+import { type Errand, Outbox, type Taken } from "./outbox.ts"
+import { Stocks } from "./stocks.ts"
 
 /** How a process uses a store. */
-export interface Settings {
-  readonly leaseMillis: number
-  readonly lapse: Lapse
-  readonly timeoutMillis: number
+export interface Settings extends Postage {
   readonly whenUnreachable: WhenUnreachable
   /** For how long to take ahead. Zero where every call asks. */
   readonly aheadMillis: number
@@ -38,52 +37,12 @@ export interface Surroundings {
   readonly random: () => number
 }
 
-/** A hold that asks, and the route on which it does. */
-interface Asking {
-  readonly hold: Hold
-  readonly route: SharedRoute
-  readonly ticket: Ticket
-  /** What it asks for, at each limit of the route. */
-  readonly amounts: ReadonlyArray<number>
-  /** Whether the limits of this process count it as asking: not if the store could not be reached when it began. */
-  counts: boolean
-}
-
-/** A batch on its way. */
-interface Sent {
-  readonly membership: Membership
-  readonly batch: Batch
+/** What goes with a batch. */
+interface Note {
   readonly askings: ReadonlyArray<Asking>
   readonly errands: ReadonlyArray<Errand>
   /** The budgets whose thresholds are watched. */
   readonly watched: ReadonlyArray<BudgetNode>
-  /** When it is late. Then the store counts as unreachable. */
-  overdueAt: number
-  /** When it is sent again, after it has failed. */
-  retryAt: number | undefined
-  failures: number
-}
-
-/** Who a process is to the store, until its lease is over. */
-class Membership {
-  readonly name = globalThis.crypto.randomUUID()
-  sequence = 0
-  readonly #unanswered = new Set<number>()
-
-  next(): number {
-    this.#unanswered.add(++this.sequence)
-    return this.sequence
-  }
-
-  answered(sequence: number): void {
-    this.#unanswered.delete(sequence)
-  }
-
-  /** Up to where it has all answers. */
-  get answeredUpTo(): number {
-    const [first] = this.#unanswered
-    return (first ?? this.sequence + 1) - 1
-  }
 }
 
 /**
@@ -98,23 +57,19 @@ export class Channel implements Link {
   readonly #admission: Admission
   readonly #settings: Settings
   readonly #around: Surroundings
-  #membership = new Membership()
+  readonly #courier: Courier<Note>
   #queue: Array<Asking> = []
   readonly #outbox = new Outbox()
-  readonly #sent = new Set<Sent>()
+  readonly #stocks: Stocks
+  readonly #blocked = new BlockedGates()
   /** What the store counts as reserved by this process. */
   readonly #held = new Map<Ticket, Asking>()
-  /** Gates that nobody passes until there may be more room. */
-  readonly #blocked = new Set<Gate>()
   readonly #nodes = new Map<BudgetNode, number>()
-  /** What was taken ahead. */
-  readonly #stocks = new Map<SharedRoute, Stock>()
   /** Budgets of which the next batch asks how full they are. */
   readonly #watched = new Set<BudgetNode>()
   #onIdle: Array<() => void> = []
-  #cause: { readonly cause: unknown } | undefined
-  #nextAskAt = Number.POSITIVE_INFINITY
-  #lastSentAt = Number.NEGATIVE_INFINITY
+  /** Why the store cannot be reached, while it cannot. */
+  #trouble: { readonly cause: unknown } | undefined
   #isScheduled = false
   #isListening = false
   #isClosed = false
@@ -131,6 +86,11 @@ export class Channel implements Link {
     this.#admission = admission
     this.#settings = settings
     this.#around = around
+    this.#stocks = new Stocks(settings.aheadMillis, this.#outbox)
+    this.#courier = new Courier(group, store, admission.timeline, settings, around, {
+      onAnswer: (sent, answer) => this.#answered(sent, answer),
+      onTrouble: (cause) => this.#cutOff(cause)
+    })
   }
 
   /** The state of a limit whose counters the store has. */
@@ -157,61 +117,24 @@ export class Channel implements Link {
     const ticket = new Ticket()
     const amounts = route.indices.map((index) => hold.amounts[index]!)
     const asking: Asking = { hold, route, ticket, amounts, counts: !this.#isCutOff }
-    if (this.#settings.aheadMillis > 0 && asking.counts && this.#grant(asking)) return ticket
-    this.#queue.push(asking)
+    const taken = this.#isCutOff ? undefined : this.#stocks.grant(route, amounts, this.#admission.timeline.now())
+    if (taken === undefined) this.#queue.push(asking)
+    else this.#grant(asking, taken)
     this.#watch(hold.path, route)
     this.#schedule()
     return ticket
   }
 
-  /** Grants from what was taken ahead, if that is enough, and sees to it that more is. */
-  #grant(asking: Asking): boolean {
-    const { amounts, route, ticket } = asking
-    const now = this.#admission.timeline.now()
-    const stock = this.#stockOf(route, now)
-    const taken = stock.grant(amounts, now)
-    const lot = stock.nextLot(amounts, now)
-    if (lot !== undefined) this.#askForLot(stock, route, lot)
-    if (taken === undefined) return false
-    answered(asking)
+  /** Lets somebody in. What the store has taken for it is held from now on. */
+  #grant(asking: Asking, { aheadMillis, takenAt }: Taken): void {
+    const { hold, ticket } = asking
+    noteAdmitted(asking)
     ticket.state = "held"
-    ticket.takenAt = taken.takenAt
-    ticket.aheadMillis = taken.aheadMillis
+    ticket.takenAt = takenAt
+    ticket.aheadMillis = aheadMillis
+    hold.turn = undefined
     this.#held.set(ticket, asking)
     ticket.answer("admitted")
-    return true
-  }
-
-  #stockOf(route: SharedRoute, now: number): Stock {
-    const known = this.#stocks.get(route)
-    if (known !== undefined) return known
-    const maxima = route.states.map(({ limit }) => limit.max)
-    const stock = new Stock(maxima, this.#settings.aheadMillis, now)
-    this.#stocks.set(route, stock)
-    return stock
-  }
-
-  #askForLot(stock: Stock, route: SharedRoute, amounts: ReadonlyArray<number>): void {
-    const { aheadMillis } = this.#settings
-    const membership = this.#membership
-    const askedAt = this.#admission.timeline.now()
-    this.#add({
-      operation: { _tag: "Reserve", route, amounts, ticket: undefined, waits: false, aheadMillis },
-      onVerdict: (isAdmitted, takenAt) => {
-        const now = this.#admission.timeline.now()
-        if (!isAdmitted || membership !== this.#membership) return stock.refused(now)
-        // Calls count from the end of that time, so that none may start later.
-        const goodUntil = askedAt + Math.min(aheadMillis, millisToReset(route, takenAt))
-        this.#giveBack(route, stock.receive({ amounts, goodUntil, taken: { takenAt, aheadMillis } }, now))
-        this.#aim(now)
-      }
-    })
-  }
-
-  #giveBack(route: SharedRoute, rest: Lot | undefined): void {
-    if (rest === undefined) return
-    this.#outbox.settle(route, rest.amounts, rest.taken, undefined)
-    this.#schedule()
   }
 
   settle(hold: Hold, route: SharedRoute, ticket: Ticket, actual: Usage.Usage | undefined): void {
@@ -291,24 +214,27 @@ export class Channel implements Link {
 
   /** Gives back what was taken ahead. */
   finish(): void {
-    for (const [route, stock] of this.#stocks) this.#giveBack(route, stock.clear())
+    this.#stocks.close()
+    this.#schedule()
   }
 
   /** Nothing is sent any more. Says how many things the store has not been told. */
   close(): { readonly undelivered: number; readonly open: number } {
     this.#isClosed = true
+    this.#courier.stop()
     this.#admission.timeline.cancel(this.#alarm)
-    const undelivered = [...this.#sent].reduce((sum, { errands }) => sum + errands.length, this.#outbox.drain().length)
+    let undelivered = this.#outbox.drain().length
+    for (const { errands } of this.#courier.notes()) undelivered += errands.length
     return { undelivered, open: this.#held.size }
   }
 
   get #isIdle(): boolean {
-    return this.#queue.length === 0 && this.#outbox.isEmpty && this.#sent.size === 0
+    return this.#queue.length === 0 && this.#outbox.isEmpty && this.#courier.isIdle
   }
 
   /** Whether the store cannot be reached. */
   get #isCutOff(): boolean {
-    return this.#cause !== undefined
+    return this.#trouble !== undefined
   }
 
   #schedule(): void {
@@ -327,7 +253,7 @@ export class Channel implements Link {
       // A batch that failed is tried again and again: when it arrives, the others follow.
       return
     }
-    while (this.#sent.size < SENT_MAX && !(this.#queue.length === 0 && this.#outbox.isEmpty)) this.#sendNext()
+    while (this.#courier.isFree && !(this.#queue.length === 0 && this.#outbox.isEmpty)) this.#sendNext()
   }
 
   #sendNext(): void {
@@ -340,7 +266,7 @@ export class Channel implements Link {
     const next = this.#queue.length > ASKINGS_MAX ? this.#queue.splice(0, ASKINGS_MAX) : this.#queue
     if (next === this.#queue) this.#queue = []
     const wanted = next.filter(({ ticket }) => ticket.state === "asked")
-    if (wanted.length < next.length) for (const asking of next) if (asking.ticket.state === "over") answered(asking)
+    if (wanted.length < next.length) for (const asking of next) if (asking.ticket.state === "over") noteAnswered(asking)
     return wanted
   }
 
@@ -360,66 +286,36 @@ export class Channel implements Link {
     const watched = [...this.#watched]
     this.#watched.clear()
     for (const { asShared } of watched) if (asShared !== undefined) operations.push({ _tag: "Look", budget: asShared })
-    const membership = this.#membership
-    const sent: Sent = {
-      membership,
-      askings,
-      errands,
-      watched,
-      overdueAt: 0,
-      retryAt: undefined,
-      failures: 0,
-      batch: {
-        group: this.group,
-        member: membership.name,
-        answered: membership.answeredUpTo,
-        sequence: membership.next(),
-        leaseMillis: this.#settings.leaseMillis,
-        lapse: this.#settings.lapse,
-        operations
-      }
-    }
-    this.#sent.add(sent)
-    this.#attempt(sent)
+    this.#courier.send(operations, { askings, errands, watched })
+    this.#aim(this.#admission.timeline.now())
   }
 
-  #attempt(sent: Sent): void {
-    const now = this.#admission.timeline.now()
-    this.#lastSentAt = now
-    sent.overdueAt = now + this.#settings.timeoutMillis
-    sent.retryAt = undefined
-    this.#around.fork(
-      Effect.matchCause(this.#store.apply(sent.batch), {
-        onSuccess: (answer) => this.#answered(sent, answer),
-        onFailure: (cause) => this.#failed(sent, cause)
-      })
-    )
-    this.#aim(now)
-  }
-
-  #answered(sent: Sent, answer: Answer): void {
-    if (this.#isClosed || !this.#sent.delete(sent)) return
-    sent.membership.answered(sent.batch.sequence)
+  #answered({ membership, note }: Sent<Note>, answer: Answer): void {
     this.#reached()
-    if (answer._tag === "Applied") this.#applied(sent, answer)
-    else this.#expelled(sent, answer._tag)
+    const isCurrent = membership === this.#courier.membership
+    if (answer._tag === "Applied") this.#applied(note, answer, isCurrent)
+    else this.#expelled(note, answer._tag, isCurrent)
     this.#flush()
     this.#noteIdle()
+    this.#aim(this.#admission.timeline.now())
   }
 
-  #applied({ askings, errands, membership, watched }: Sent, answer: Applied): void {
-    const isCurrent = membership === this.#membership
+  #applied({ askings, errands, watched }: Note, answer: Applied, isCurrent: boolean): void {
     const changed = new Set<Gate>()
     const verdicts = answer.verdicts.values()
-    for (const { onVerdict } of errands) onVerdict?.(verdicts.next().value === undefined, answer.now)
+    const taken: Taken = { takenAt: answer.now, aheadMillis: 0 }
+    for (const { onVerdict } of errands) {
+      const isTaken = onVerdict !== undefined && verdicts.next().value === undefined
+      onVerdict?.(isTaken ? answer.now : undefined, this.#admission.timeline.now())
+    }
     for (const asking of askings) {
       const verdict = verdicts.next().value
-      if (asking.ticket.state !== "asked") this.#unwanted(asking, verdict, answer.now)
+      if (asking.ticket.state !== "asked") this.#unwanted(asking, verdict, taken)
       // What was admitted before the lease was over has been settled with it.
       else if (!isCurrent) this.#queue.push(asking)
-      else if (verdict === undefined) this.#admitted(asking, answer.now)
+      else if (verdict === undefined) this.#grant(asking, taken)
       else this.#refused(asking, verdict)
-      noteContended(asking, changed)
+      addContended(asking, changed)
     }
     const sights = answer.sights.values()
     const tightened = answer.tightened.values()
@@ -428,7 +324,7 @@ export class Channel implements Link {
         ticket.takenAt = answer.now
         ticket.aheadMillis = 0
       }
-      if (frees !== undefined) this.#retry((gate) => frees.nodes.includes(gate.node), changed)
+      if (frees !== undefined) this.#blocked.retry(changed, ({ node }) => frees.nodes.includes(node))
       if (looksAt !== undefined) this.#see(looksAt, sights.next().value)
       onSight?.()
       if (onTightened !== undefined) onTightened(tightened.next().value ?? [])
@@ -454,17 +350,6 @@ export class Channel implements Link {
     }
   }
 
-  #admitted(asking: Asking, now: number): void {
-    const { hold, ticket } = asking
-    forEachState(asking, noteAdmitted)
-    asking.counts = false
-    ticket.state = "held"
-    ticket.takenAt = now
-    hold.turn = undefined
-    this.#held.set(ticket, asking)
-    ticket.answer("admitted")
-  }
-
   #refused(asking: Asking, { askAgainInMillis, index, readyInMillis, reserved, ticket: turn, used }: Refused): void {
     const { amounts, hold, route, ticket } = asking
     const now = this.#admission.timeline.now()
@@ -480,34 +365,32 @@ export class Channel implements Link {
       // Whom nobody wakes asks again: not all processes at once.
       const lateBy = at < AFTER_SETTLEMENT ? 0 : Math.floor((askAgainInMillis * this.#around.random()) / 10)
       const asksAt = now + askAgainInMillis + lateBy
-      if (gate.state instanceof SharedState) gate.state.block(amounts[index]!, { at, asksAt, reserved, used })
-      this.#blocked.add(gate)
-      this.#nextAskAt = Math.min(this.#nextAskAt, asksAt)
+      this.#blocked.block(gate, amounts[index]!, { at, asksAt, reserved, used })
     }
     ticket.answer("refused")
   }
 
   /** Somebody asked, and went on or away before there was an answer. */
-  #unwanted(asking: Asking, verdict: Verdict, now: number): void {
+  #unwanted(asking: Asking, verdict: Verdict, taken: Taken): void {
     const { amounts, route } = asking
-    answered(asking)
-    if (verdict === undefined) this.#outbox.settle(route, amounts, { takenAt: now, aheadMillis: 0 }, undefined)
+    noteAnswered(asking)
+    if (verdict === undefined) this.#outbox.settle(route, amounts, taken, undefined)
     else if (verdict.ticket !== undefined) {
       this.#outbox.add({ operation: { _tag: "Withdraw", route, ticket: verdict.ticket } })
     }
   }
 
   /** Begins anew when the store has ended a lease or has lost its data. Nothing of the batch was done. */
-  #expelled({ askings, errands, membership }: Sent, why: "Lapsed" | "Forgotten"): void {
-    if (membership === this.#membership) {
-      this.#membership = new Membership()
-      this.#stocks.clear()
+  #expelled({ askings, errands }: Note, why: "Lapsed" | "Forgotten", isCurrent: boolean): void {
+    if (isCurrent) {
+      this.#courier.rename()
+      this.#stocks.forget()
       if (why === "Lapsed") this.#lapse()
       else this.#assertAll()
     }
     for (const asking of askings) {
       if (asking.ticket.state === "asked") this.#queue.push(asking)
-      else answered(asking)
+      else noteAnswered(asking)
     }
     for (const errand of errands) {
       const { operation } = errand
@@ -515,7 +398,7 @@ export class Channel implements Link {
         // What was settled with the lease is not settled again. What was lost with the data was used all the same.
         if (why === "Forgotten" && errand.frees !== undefined)
           this.#outbox.charge(errand.frees, operation.actuals, operation.usage)
-      } else if (errand.onVerdict !== undefined) errand.onVerdict(false, 0)
+      } else if (errand.onVerdict !== undefined) errand.onVerdict(undefined, this.#admission.timeline.now())
       else if (operation._tag !== "Withdraw" && operation._tag !== "Assert") this.#outbox.add(errand)
     }
   }
@@ -552,34 +435,28 @@ export class Channel implements Link {
     this.#log("the store has lost what it had counted, and counts from now on")
   }
 
-  #failed(sent: Sent, cause: unknown): void {
-    if (this.#isClosed || !this.#sent.has(sent)) return
-    const now = this.#admission.timeline.now()
-    const wait = Math.min(RETRY_MAX_MILLIS, RETRY_MIN_MILLIS * 2 ** sent.failures++)
-    sent.retryAt = now + Math.ceil((wait * (1 + this.#around.random())) / 2)
-    this.#cutOff(cause)
-    this.#aim(now)
-  }
-
   /** The store cannot be reached: whoever asks gets along without it, or fails. */
   #cutOff(cause: unknown): void {
     if (!this.#isCutOff) {
-      this.#cause = { cause }
+      this.#trouble = { cause }
       for (const gate of this.#gates()) if (gate.state instanceof SharedState) gate.state.cutOff(true)
-      this.finish()
+      this.#stocks.close()
       for (const node of this.#nodes.keys())
         tell(this.#admission.path(node), { _tag: "StoreUnreachable", budget: node.name, cause })
       this.#log(`the store of the budgets of "${this.group}" cannot be reached`, cause)
     }
-    for (const { askings } of this.#sent) for (const asking of askings) this.#goApart(asking)
-    for (const { errands } of this.#sent) for (const { onSight } of errands) onSight?.()
+    for (const { askings, errands } of this.#courier.notes()) {
+      for (const asking of askings) this.#goApart(asking)
+      for (const { onSight } of errands) onSight?.()
+    }
     for (const asking of this.#queue.splice(0)) this.#goApart(asking)
     this.#admission.recheck(this.#gates())
+    this.#aim(this.#admission.timeline.now())
   }
 
   #reached(): void {
     if (!this.#isCutOff) return
-    this.#cause = undefined
+    this.#trouble = undefined
     for (const gate of this.#gates()) if (gate.state instanceof SharedState) gate.state.cutOff(false)
     for (const node of this.#nodes.keys()) tell(this.#admission.path(node), { _tag: "StoreReached", budget: node.name })
     this.#log(`the store of the budgets of "${this.group}" can be reached again`)
@@ -590,11 +467,11 @@ export class Channel implements Link {
   #goApart(asking: Asking): void {
     const { hold, ticket } = asking
     const { whenUnreachable } = this.#settings
-    if (ticket.state !== "asked") return answered(asking)
+    if (ticket.state !== "asked") return noteAnswered(asking)
     if (whenUnreachable === "fail") {
       this.#takeBack(asking)
       const budget = hold.node.name
-      return ticket.answer(BudgetError.make(new BudgetError.BudgetStoreError({ budget, cause: this.#cause?.cause })))
+      return ticket.answer(BudgetError.make(new BudgetError.BudgetStoreError({ budget, cause: this.#trouble?.cause })))
     }
     // Who asked while the store could not be reached has its share already.
     if (asking.counts && !this.#takeShare(asking)) return ticket.answer("refused")
@@ -607,7 +484,7 @@ export class Channel implements Link {
     let isRoom = true
     forEachState(asking, (state, amount) => (isRoom &&= state.readyAt(amount, now) <= now))
     if (isRoom) {
-      answered(asking)
+      noteAnswered(asking)
       forEachState(asking, (state, amount) => state.take(amount, now))
     } else this.#takeBack(asking)
     return isRoom
@@ -636,24 +513,14 @@ export class Channel implements Link {
     return [...this.#nodes.keys()].flatMap((node) => node.gates)
   }
 
-  /** Nobody is kept out by what was refused before, at some gates. */
-  #retry(which: (gate: Gate) => boolean, changed: Set<Gate>): void {
-    for (const gate of this.#blocked) {
-      if (!which(gate)) continue
-      this.#blocked.delete(gate)
-      if (gate.state instanceof SharedState) gate.state.retry()
-      changed.add(gate)
-    }
-  }
-
   /** Hears from now on when there may be room. Before anybody was refused, there is nothing to hear. */
   #listen(): void {
     if (this.#isListening) return
     this.#isListening = true
     const onWake = (member: string): void => {
-      if (member !== this.#membership.name) return
+      if (member !== this.#courier.membership.name) return
       const changed = new Set<Gate>()
-      this.#retry(() => true, changed)
+      this.#blocked.retry(changed)
       this.#admission.recheck(changed)
     }
     this.#around.fork(
@@ -670,46 +537,25 @@ export class Channel implements Link {
   /** Does what is due. */
   #tend(now: number): void {
     if (this.#isClosed) return
-    for (const sent of this.#sent) {
-      if (sent.retryAt !== undefined && sent.retryAt <= now) this.#attempt(sent)
-      else if (sent.overdueAt <= now) {
-        sent.overdueAt = Number.POSITIVE_INFINITY
-        sent.retryAt = now + GIVEN_UP_MILLIS
-        this.#cutOff(new Error(`no answer within ${this.#settings.timeoutMillis} ms`))
-      }
-    }
-    if (this.#nextAskAt <= now) {
-      const changed = new Set<Gate>()
-      this.#nextAskAt = Number.POSITIVE_INFINITY
-      for (const gate of this.#blocked) {
-        if (!(gate.state instanceof SharedState)) continue
-        if (gate.state.asksAt <= now) changed.add(gate)
-        gate.state.retry(({ asksAt }) => asksAt <= now)
-        if (gate.state.asksAt === Number.POSITIVE_INFINITY) this.#blocked.delete(gate)
-        this.#nextAskAt = Math.min(this.#nextAskAt, gate.state.asksAt)
-      }
-      this.#admission.recheck(changed)
-    }
-    for (const [route, stock] of this.#stocks) {
-      if (stock.goodUntil > now) continue
-      this.#giveBack(route, stock.expire(now))
-      if (!stock.isAsking) this.#stocks.delete(route)
-    }
-    if (this.#renewAt <= now && this.#sent.size === 0) this.#send([], [])
+    const changed = new Set<Gate>()
+    this.#courier.tend(now)
+    this.#blocked.tend(now, changed)
+    this.#stocks.tend(now)
+    this.#admission.recheck(changed)
+    if (this.#renewAt <= now) this.#send([], [])
+    if (!this.#outbox.isEmpty) this.#schedule()
     this.#aim(now)
   }
 
   get #renewAt(): number {
-    return this.#held.size === 0
-      ? Number.POSITIVE_INFINITY
-      : this.#lastSentAt + Math.floor(this.#settings.leaseMillis / 3)
+    // Whatever is on its way renews the lease, too.
+    if (this.#held.size === 0 || !this.#courier.isIdle) return Number.POSITIVE_INFINITY
+    return this.#courier.lastSentAt + Math.floor(this.#settings.leaseMillis / 3)
   }
 
   /** Sets the alarm to what is due next. One that rings too early finds nothing to do. */
   #aim(now: number): void {
-    let next = Math.min(this.#nextAskAt, this.#renewAt)
-    for (const { goodUntil } of this.#stocks.values()) next = Math.min(next, goodUntil)
-    for (const { overdueAt, retryAt } of this.#sent) next = Math.min(next, overdueAt, retryAt ?? overdueAt)
+    const next = Math.min(this.#blocked.dueAt, this.#stocks.dueAt, this.#courier.dueAt, this.#renewAt)
     if (this.#alarm.heapIndex !== NOT_IN_HEAP && this.#alarm.at <= next) return
     if (next < Number.POSITIVE_INFINITY) this.#admission.timeline.set(this.#alarm, Math.max(next, now))
   }
@@ -728,43 +574,5 @@ export class Channel implements Link {
 
 type Applied = Extract<Answer, { _tag: "Applied" }>
 
-/** Does something with each limit of a store from which somebody asks for something. */
-const forEachState = ({ amounts, route }: Asking, act: (state: SharedState, amount: number) => void): void => {
-  for (let index = 0; index < amounts.length; index++)
-    if (amounts[index]! > 0) act(route.states[index]!, amounts[index]!)
-}
-
-/** Nobody waits for the answer of somebody any more. */
-const answered = (asking: Asking): void => {
-  if (asking.counts) forEachState(asking, (state) => state.answered())
-  asking.counts = false
-}
-
-const noteAdmitted = (state: SharedState): void => state.admitted()
-
-/** How long it is, from an instant of the store, until the next window of the calendar begins on a route. */
-const millisToReset = ({ states }: SharedRoute, now: number): number =>
-  states.reduce(
-    (least, { limit }) =>
-      limit._tag === "FixedWindow" ? Math.min(least, Cron.next(limit.resets, new Date(now)).getTime() - now) : least,
-    Number.POSITIVE_INFINITY
-  )
-
-const noteContended = ({ hold, route }: Asking, changed: Set<Gate>): void => {
-  for (const place of route.indices) {
-    const gate = hold.path.gates[place]!
-    if (gate.isContended) changed.add(gate)
-  }
-}
-
-/** How many batches may be on their way: while the store does one, this process makes the next. */
-const SENT_MAX = 4
-
 /** How many may ask in one batch. */
 const ASKINGS_MAX = 256
-
-const RETRY_MIN_MILLIS = 50
-const RETRY_MAX_MILLIS = 1_000
-
-/** A batch that is late is not sent again before: the client may still have it in its own queue. */
-const GIVEN_UP_MILLIS = 30_000

@@ -8,8 +8,8 @@ export interface Errand {
   readonly operation: Operation
   /** Where the store gets room by it. */
   readonly frees?: SharedRoute
-  /** Is told whether the store has let it in, and when. */
-  readonly onVerdict?: (isAdmitted: boolean, now: number) => void
+  /** Is told when the store has let it in, if it has, in the store's time, and what time it is here. */
+  readonly onVerdict?: (takenAt: number | undefined, now: number) => void
   /** The reservations that it makes the store count again. */
   readonly asserts?: ReadonlyArray<Ticket>
   /** The budget that is looked at, and who waits until it is known how full it is, or that the store cannot say. */
