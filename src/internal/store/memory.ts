@@ -253,7 +253,7 @@ class Group {
         amount: amounts[index] ?? 1,
         asksAt: askAgainAt,
         passed: 0,
-        wokenAt: 0
+        wokenAt: Number.NEGATIVE_INFINITY
       }
       if (waits && at !== NEVER) stops[index]?.heads.add(head)
       else stops[index]?.heads.remove(member, place)
