@@ -20,6 +20,8 @@ export * as BudgetEvent from "./BudgetEvent.ts"
 export * as BudgetMap from "./BudgetMap.ts"
 /** Where the counters of shared budgets live. */
 export * as BudgetStore from "./BudgetStore.ts"
+/** The suite that a store of shared budgets has to pass, for who writes one. */
+export * as BudgetStoreContract from "./BudgetStoreContract.ts"
 /** A `fetch` within a budget. */
 export * as BudgetedFetch from "./BudgetedFetch.ts"
 /** An `HttpClient` within a budget. */

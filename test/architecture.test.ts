@@ -47,6 +47,12 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^effect\/(Data|Effect|Scope)$/
   },
   {
+    name: "storeContract",
+    files: /^BudgetStoreContract\.ts$|^internal\/storeContract\/.*$/,
+    mayImport: ["usage", "limit", "storeProtocol"],
+    effect: /^effect\/(Cron|Data|Effect|Formatter|Scope)$/
+  },
+  {
     name: "admission",
     files: /^internal\/admission\/.*$/,
     mayImport: ["usage", "limit", "heap", "error", "ledger", "timeline", "storeProtocol"],
@@ -158,6 +164,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "deadline",
       "error",
       "storeProtocol",
+      "storeContract",
       "store",
       "redisStore",
       "budget",
