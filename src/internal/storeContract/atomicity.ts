@@ -68,15 +68,20 @@ export const atomicity: ReadonlyArray<Case> = [
           reserve(alone, [11]),
           reserve(alone, [10])
         )
-      const refusal = { index: 0, readyInMillis: HOUR_MILLIS, reserved: 60, ticket: undefined }
-      const [first, second, third, fourth] = verdicts.map((verdict) =>
-        verdict === undefined ? undefined : { ...verdict, askAgainInMillis: undefined }
-      )
-      yield* stage.expect("the first verdict", first, undefined)
-      yield* stage.expect("the second verdict", second, { ...refusal, used: 60 })
+      const refusals = verdicts.map((verdict) => [
+        verdict?.index,
+        verdict?.readyInMillis,
+        verdict?.used,
+        verdict?.reserved
+      ])
+      const admitted = [undefined, undefined, undefined, undefined]
+      yield* stage.expect("index, readyInMillis, used and reserved of each verdict", refusals, [
+        admitted,
+        [0, HOUR_MILLIS, 60, 60],
+        [0, HOUR_MILLIS, 90, 60],
+        admitted
+      ])
       yield* stage.expect("what is counted before the charge", sights[0]?.used, [60])
-      yield* stage.expect("the third verdict", third, { ...refusal, used: 90 })
-      yield* stage.expect("the fourth verdict", fourth, undefined)
     })
   },
   {

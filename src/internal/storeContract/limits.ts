@@ -17,6 +17,9 @@ const ofEachKind = [
   Limit.tokenBucket("tokens", 1, DAY_MILLIS, { capacity: 100 })
 ]
 
+/** Its place. */
+const SLIDING = 1
+
 const each = (amount: number): ReadonlyArray<number> => ofEachKind.map(() => amount)
 
 /** What limits count, whatever their kind, and the kinds that are not windows. */
@@ -159,8 +162,16 @@ export const limits: ReadonlyArray<Case> = [
       )
       // One has used 10 of 50, the other 95 of 30. The third stays open.
       const together = { count: 2, estimates: each(80), actuals: each(105), refunds: each(40) }
-      const { sights } = yield* one.ask(settle(alone, takenAt, together), look(key))
+      yield* one.until(takenAt + 10)
+      const onlySliding = ofEachKind.map((_, index) => (index === SLIDING ? 40 : 0))
+      const { sights, verdicts } = yield* one.ask(
+        settle(alone, takenAt, together),
+        look(key),
+        reserve(alone, onlySliding)
+      )
       yield* stage.expect("what is counted", countersOf(sights[0]), { used: each(125), reserved: each(20), open: 1 })
+      // 60 were taken then, and 65 are in excess now.
+      yield* stage.expect("when a sliding window has room for 40", verdicts[0]?.readyInMillis, HOUR_MILLIS)
     })
   },
   {
