@@ -31,10 +31,10 @@ class Member {
   held: Array<Held> = []
   waiting: Array<Waiting> = []
 
-  constructor(name: string, random: Random) {
+  constructor(name: string, random: Random, livesLong: boolean) {
     this.name = name
     this.lapse = random.pick(["charge", "release"])
-    this.leaseMillis = random.pick([500, 5_000, 5_000, 60_000])
+    this.leaseMillis = livesLong ? 600_000 : random.pick([500, 5_000, 5_000, 60_000])
   }
 }
 
@@ -44,6 +44,8 @@ export interface StoreProgramOptions {
   readonly limit: (random: Random, name: string) => SharedBudget["limits"][number]
   /** Another rule of the same name and kind. */
   readonly changed: (random: Random, limit: SharedBudget["limits"][number]) => SharedBudget["limits"][number]
+  /** Whether everybody wants the same, and waits for it: nobody dies, pauses or changes limits. */
+  readonly isCrowded?: boolean
 }
 
 export class StoreProgram {
@@ -51,6 +53,7 @@ export class StoreProgram {
   readonly #group: string
   readonly #budgets: ReadonlyArray<SharedBudget>
   readonly #routes: ReadonlyArray<Route>
+  readonly #isCrowded: boolean
   #members: Array<Member>
   #names = 0
   /** Batches whose answers were lost. */
@@ -61,6 +64,7 @@ export class StoreProgram {
   constructor(random: Random, group: string, options: StoreProgramOptions) {
     this.#random = random
     this.#group = group
+    this.#isCrowded = options.isCrowded === true
     this.#budgets = budgetsOf(random, options)
     const keys = [...new Set(this.#budgets.map(({ key }) => key))]
     this.#routes = Array.from({ length: random.int(1, 6) }, () => ({
@@ -140,7 +144,7 @@ export class StoreProgram {
   }
 
   #newMember(): Member {
-    return new Member(`member "${this.#names++}"`, this.#random)
+    return new Member(`member "${this.#names++}"`, this.#random, this.#isCrowded)
   }
 
   #operation(member: Member): Operation {
@@ -148,20 +152,7 @@ export class StoreProgram {
     const route = random.pick(this.#routes)
     const budget = random.pick(this.#budgets)
     const amounts = amountsOf(random, route)
-    switch (
-      random.weighted({
-        reserve: 10,
-        ahead: 2,
-        again: 5,
-        settle: 8,
-        charge: 1,
-        assert: 1,
-        withdraw: 1,
-        pause: 1,
-        tighten: 1,
-        look: 1
-      })
-    ) {
+    switch (random.weighted(this.#isCrowded ? { ...rarely, reserve: 10, again: 15, settle: 3 } : often)) {
       case "reserve":
         return { _tag: "Reserve", route, amounts, ticket: undefined, waits: random.chance(0.7), aheadMillis: 0 }
       case "ahead": {
@@ -231,13 +222,29 @@ export class StoreProgram {
   }
 }
 
+const often = {
+  reserve: 10,
+  ahead: 2,
+  again: 5,
+  settle: 8,
+  charge: 1,
+  assert: 1,
+  withdraw: 1,
+  pause: 1,
+  tighten: 1,
+  look: 1
+} as const
+
+const rarely = { ahead: 0, charge: 0.1, assert: 0, withdraw: 0.5, pause: 0, tighten: 0, look: 1 } as const
+
 const take = <A>(random: Random, from: Array<A>): A | undefined =>
   from.length === 0 ? undefined : from.splice(random.int(0, from.length - 1), 1)[0]
 
-const budgetsOf = (random: Random, { changed, limit }: StoreProgramOptions): ReadonlyArray<SharedBudget> =>
+const budgetsOf = (random: Random, { changed, isCrowded, limit }: StoreProgramOptions): ReadonlyArray<SharedBudget> =>
   ["key", "tenant: 100%", "run/1"].slice(0, random.int(1, 3)).flatMap((key) => {
     const limits = Array.from({ length: random.int(1, 4) }, (_, index) => limit(random, `limit ${index}`))
     const budget = { key, limits, isShadow: random.chance(0.15) }
+    if (isCrowded === true) return [{ ...budget, isShadow: false }]
     const variants: Array<SharedBudget> = [budget]
     if (random.chance(0.2)) variants.push({ ...budget, isShadow: !budget.isShadow })
     if (random.chance(0.3)) variants.push({ ...budget, limits: limits.map((limit) => changed(random, limit)) })

@@ -30,7 +30,7 @@ describeServers("the store in Redis says what the store in memory says", (kind) 
     await Effect.runPromise(Scope.close(scope, Exit.void))
   })
 
-  const compare = (random: Random) =>
+  const compare = (random: Random, isCrowded: boolean) =>
     Effect.gen(function* () {
       let now = START + random.int(0, 86_400_000)
       yield* TestClock.setTime(now)
@@ -40,7 +40,13 @@ describeServers("the store in Redis says what the store in memory says", (kind) 
       const wakes: Record<"memory" | "redis", Array<string>> = { memory: [], redis: [] }
       yield* memory.listen(group, (member) => wakes.memory.push(member))
       yield* redis.listen(group, (member) => wakes.redis.push(member))
-      const program = new StoreProgram(random, group, { members: 3, limit: anyLimit, changed: changedLimit })
+      const program = new StoreProgram(random, group, {
+        // No more than may lapse in one call.
+        members: isCrowded ? 4 : 3,
+        limit: anyLimit,
+        changed: changedLimit,
+        isCrowded
+      })
 
       const apply = Effect.fnUntraced(function* (batch: Batch) {
         random.note(`at +${now - START}`, describe(batch))
@@ -54,8 +60,8 @@ describeServers("the store in Redis says what the store in memory says", (kind) 
         return actual
       })
 
-      for (let step = random.int(1, 60); step > 0; step--) {
-        const millis = pass(random, program.promised(now), now)
+      for (let step = random.int(1, isCrowded ? 150 : 60); step > 0; step--) {
+        const millis = pass(random, isCrowded ? quickly : slowly, program.promised(now), now)
         now += millis
         yield* TestClock.adjust(millis)
         const { batch, member } = program.next()
@@ -67,7 +73,13 @@ describeServers("the store in Redis says what the store in memory says", (kind) 
     }).pipe(Effect.scoped, Effect.provide(TestClock.layer()))
 
   it("whatever members do", { timeout: 600_000 }, () =>
-    forEachSeed({ name: "Redis is as memory", runs: 300 }, (random) => runtime.runPromise(compare(random)))
+    forEachSeed({ name: "Redis is as memory", runs: 150 }, (random) => runtime.runPromise(compare(random, false)))
+  )
+
+  it("whatever they do when there are too many of them", { timeout: 600_000 }, () =>
+    forEachSeed({ name: "Redis is as memory in a crowd", runs: 40 }, (random) =>
+      runtime.runPromise(compare(random, true))
+    )
   )
 })
 
@@ -84,7 +96,10 @@ const describe = ({ operations, ...batch }: Batch): unknown => ({
 const brief = ({ isShadow, key, limits }: SharedBudget): string =>
   `${isShadow ? "shadow " : ""}${key} ${limits.map(({ _tag, max }) => `${_tag} ${max}`).join(", ")}`
 
-const pass = (random: Random, promised: number | undefined, now: number): number =>
+const slowly = { nothing: 40, little: 20, some: 20, much: 10, days: 0.3, untilPromised: 20 }
+const quickly = { nothing: 60, little: 30, some: 5, much: 0, days: 0, untilPromised: 10 }
+
+const pass = (random: Random, how: typeof slowly, promised: number | undefined, now: number): number =>
   ({
     nothing: () => 0,
     little: () => random.int(1, 5),
@@ -92,4 +107,4 @@ const pass = (random: Random, promised: number | undefined, now: number): number
     much: () => random.magnitude(1_000, 70_000),
     days: () => random.int(80_000_000, 90_000_000),
     untilPromised: () => (promised === undefined ? 0 : promised - now - random.int(0, 1))
-  })[random.weighted({ nothing: 40, little: 20, some: 20, much: 10, days: 0.3, untilPromised: 20 })]()
+  })[random.weighted(how)]()

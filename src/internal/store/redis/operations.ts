@@ -132,7 +132,9 @@ modules.operations = function()
       local sum = 0
       for place = from + index, from + (count - 1) * width + index, width do sum = sum + operations[place] end
       local state = stops[index]
-      if sum > MOST or (sum > 0 and not route.shadows[index] and state.kind.used(state) + sum > state.max) then
+      if sum > 0 and route.shadows[index] then
+        if sum > MOST then return false end
+      elseif sum > 0 and (sum > state.max or state.kind.used(state) + sum > state.max) then
         return false
       end
       sums[index] = sum
