@@ -15,7 +15,7 @@ const run = (example: string): Promise<Ended> => {
   const [command, ...args] = scripts[`example:${example}`]!.split(" ")
   assert.strictEqual(command, "node")
   return new Promise((resolve) => {
-    const child = execFile(process.execPath, args, { timeout: 60_000 }, (_error, stdout, stderr) =>
+    const child = execFile(process.execPath, args, { timeout: 100_000 }, (_error, stdout, stderr) =>
       resolve({ code: child.exitCode, stdout, stderr })
     )
   })
@@ -38,7 +38,8 @@ const linesWith = (output: string, text: string): ReadonlyArray<string> =>
   output.split("\n").filter((line) => line.includes(text))
 const lineWith = (output: string, text: string): string => linesWith(output, text)[0] ?? ""
 const tokensIn = (line: string): ReadonlyArray<number> =>
-  [...line.matchAll(/(\d[\d,]*) (?:in|out)\b/g)].map(([, digits]) => Number(digits!.replaceAll(",", "")))
+  [...line.matchAll(/(\d[\d,]*) (?:in|out)\b/g)].map(([, digits]) => amountIn(digits!))
+const amountIn = (text: string): number => Number(text.replaceAll(",", ""))
 const numbersIn = (line: string): ReadonlyArray<number> => line.split(/\s+/).slice(-2).map(Number)
 
 describe("the examples", () => {
@@ -103,5 +104,33 @@ describe("the examples", () => {
     assert.include(stdout, "51,000 tokens used and 0 tokens reserved of 50,000 tokens")
     assert.include(stdout, "the result: an answer\n  charged: 500 tokens")
     assert.include(stdout, "A call that fails: it is not charged, in no limit\n  charged: 0 tokens")
+  })
+
+  it("fleet-redis: a process is killed, the store settles what it had reserved, and the others go on", async () => {
+    const { code, stderr, stdout } = await run("fleet-redis")
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(code, 0)
+    for (const line of stdout.split("\n")) assert.isAtMost(line.length, 100, line)
+    assert.match(stdout, /through (redis-server|Valkey in WebAssembly|the Redis at REDIS_URL): 9,000 tokens/)
+
+    // The key is never used beyond what it allows, as the store counts it.
+    const seconds = linesWith(stdout, " s  ").filter((line) => /^ +\d+ s /.test(line))
+    assert.isAtLeast(seconds.length, 8)
+    for (const line of seconds) {
+      const [used, reserved, open] = line.split(/\s+/).slice(-3).map(amountIn)
+      assert.isAtMost(used!, 9_000)
+      assert.isAtMost(open!, 8)
+      assert.strictEqual(reserved, open! * 500)
+    }
+
+    const [, places] = /(\d+) places are free, their tokens charged/.exec(stdout) ?? []
+    assert.isAtLeast(Number(places), 2)
+    const [inAll, settled, charged] = [...lineWith(stdout, "tokens in all").matchAll(/\d[\d,]*/g)].map(([text]) =>
+      amountIn(text)
+    )
+    assert.strictEqual(charged, Number(places) * 500)
+    assert.strictEqual(inAll, settled! + charged)
+    assert.isAbove(Number(/(\d+) of them after the death of b/.exec(stdout)?.[1]), 0)
+    assert.include(stdout, "nothing is reserved, and nothing is open")
   })
 })
