@@ -132,6 +132,23 @@ describe("a store that cannot be reached", () => {
     )
   )
 
+  it.effect("is tried again soon after a failure, however short the timeout is", () =>
+    withFaulty(
+      (store) =>
+        Effect.gen(function* () {
+          const key = yield* shared(cap)
+          store.fault = "refuse"
+          yield* Effect.flip(spend(key, 50))
+          yield* pass("10 seconds")
+          assert.isAtLeast(store.sent.length, 10)
+          store.fault = "none"
+          yield* pass("1 second")
+          yield* spend(key, 50)
+        }),
+      { timeout: 100 }
+    )
+  )
+
   it.effect("lets an interrupted call go at once, whatever becomes of its request", () =>
     withFaulty((store) =>
       Effect.gen(function* () {

@@ -1,6 +1,6 @@
 /** Our own, where every call asks, and where a process takes ahead what its calls will need. */
 import { Effect, Layer, Scope } from "effect"
-import { Budget, BudgetStore, Limit, RedisBudgetStore } from "effect-budget"
+import { Budget, type BudgetStore, Limit, RedisBudgetStore } from "effect-budget"
 import { layerAt } from "../../test/support/redis/server.ts"
 import { actual, estimate } from "../amounts.ts"
 import { inFlightEffects } from "./inFlight.ts"

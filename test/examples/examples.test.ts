@@ -129,7 +129,7 @@ describe("the examples", () => {
       amountIn(text)
     )
     assert.strictEqual(charged, Number(places) * 500)
-    assert.strictEqual(inAll, settled! + charged)
+    assert.strictEqual(inAll, settled! + charged!)
     assert.isAbove(Number(/(\d+) of them after the death of b/.exec(stdout)?.[1]), 0)
     assert.include(stdout, "nothing is reserved, and nothing is open")
   })

@@ -5,7 +5,7 @@ import * as Usage from "../../Usage.ts"
 import { SharedState } from "../limit/shared.ts"
 import { problemOfRange } from "./elastic.ts"
 import type { Waiter } from "./line.ts"
-import { Ticket } from "./link.ts"
+import type { Ticket } from "./link.ts"
 import type { BudgetNode, Gate, Path } from "./node.ts"
 
 /**

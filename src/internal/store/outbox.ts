@@ -91,8 +91,9 @@ export class Outbox {
   /** Takes everything out. */
   drain(): ReadonlyArray<Errand> {
     if (this.isEmpty) return []
-    const settles = [...this.#settles.values()].flatMap((byInstant) => [...byInstant.values()])
-    const freeing = [...settles, ...this.#charges.values()]
+    const freeing: Array<Sum<Settle> | Sum<Charge>> = []
+    for (const byInstant of this.#settles.values()) freeing.push(...byInstant.values())
+    freeing.push(...this.#charges.values())
     const errands = freeing.map((operation): Errand => ({ operation, frees: operation.route }))
     errands.push(...this.#others)
     this.#settles = new Map()

@@ -35,7 +35,7 @@ export const reserve = (
   route: Route,
   amounts: Amounts,
   { ticket, waits = false }: { readonly ticket?: number | undefined; readonly waits?: boolean } = {}
-): Reserve => ({ _tag: "Reserve", route, amounts, ticket, waits })
+): Reserve => ({ _tag: "Reserve", route, amounts, ticket, waits, aheadMillis: 0 })
 
 /** Ends one reservation, or several if it says what all of them have not used. */
 export const settle = (
@@ -46,6 +46,7 @@ export const settle = (
   _tag: "Settle",
   route,
   takenAt,
+  aheadMillis: 0,
   count,
   estimates,
   actuals,
