@@ -18,7 +18,7 @@
  * | `effect-budget:{openai}:window:<key>:<name>` | string: the log of a sliding window, records of 16 digits of an instant and 16 of an amount |
  * | `effect-budget:{openai}:members` | sorted set: processes, with the ends of their leases |
  * | `effect-budget:{openai}:member:<id>` | hash: `held/<key>` what a process holds, `answer/<sequence>` what it was answered last |
- * | `effect-budget:{openai}:wake` | channel: processes for which there may be room |
+ * | `effect-budget:wake` | channel: processes for which there may be room, of all groups |
  *
  * `redis-cli hgetall 'effect-budget:{openai}:budget:openai'` shows the counters of a budget, `zrange …:members 0 -1
  * withscores` who is alive, and `hgetall …:member:<id>` what each holds. {@link inspect} reads all of that at once. Braces
@@ -61,7 +61,7 @@ export interface Options extends BudgetStore.Options {
  * **Example** (two processes that share one key of a provider)
  *
  * ```ts
- * import { Effect, Layer } from "effect"
+ * import { Layer } from "effect"
  * import { Budget, Limit, RedisBudgetStore } from "effect-budget"
  *
  * class ProviderKey extends Budget.Service<ProviderKey>()("app/ProviderKey", {
@@ -73,7 +73,6 @@ export interface Options extends BudgetStore.Options {
  * const shared = ProviderKey.layer.pipe(Layer.provide(RedisBudgetStore.layer({ whenUnreachable: { share: 0.1 } })))
  *
  * Layer.isLayer(shared) // => true
- * void Effect
  * ```
  *
  * @category layers

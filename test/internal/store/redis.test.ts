@@ -413,11 +413,11 @@ describe("listening", () => {
       const heard: Array<string> = []
       const store = yield* Effect.provideContext(makeRedis({ prefix: "p" }), Context.make(Redis.Redis, redis))
       yield* store.listen("group", (member) => heard.push(member))
-      yield* Queue.offer(queues[0]!, { channel: "c", message: "first" })
+      yield* Queue.offer(queues[0]!, { channel: "c", message: "p:{group}:first" })
       yield* Effect.yieldNow
       yield* Queue.fail(queues[0]!, new Redis.RedisError({ cause: "cut" }))
       yield* TestClock.adjust("2 seconds")
-      yield* Queue.offer(queues[1]!, { channel: "c", message: "second" })
+      yield* Queue.offer(queues[1]!, { channel: "c", message: "p:{group}:second" })
       yield* TestClock.adjust(0)
       assert.deepStrictEqual(heard, ["first", "second"])
     }).pipe(Effect.provide(Layer.empty))

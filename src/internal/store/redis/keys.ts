@@ -4,4 +4,7 @@
  */
 export const baseOf = (prefix: string, group: string): string => `${escaped(prefix)}:{${escaped(group) || "%"}}:`
 
+/** Where is said for whom there may be room, in all groups. */
+export const wakeChannelOf = (prefix: string): string => `${escaped(prefix)}:wake`
+
 const escaped = (name: string): string => name.replaceAll(/[%{}]/g, (char) => `%${char.charCodeAt(0).toString(16)}`)

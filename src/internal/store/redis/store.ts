@@ -1,15 +1,13 @@
 import * as Clock from "effect/Clock"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Redis from "effect/persistence/Redis"
-import * as Queue from "effect/Queue"
-import * as Schedule from "effect/Schedule"
 import { type Answer, type Batch, type Store, StoreError } from "../../../StoreProtocol.ts"
 import { Calendar } from "./calendar.ts"
 import { decode } from "./decode.ts"
 import { encode } from "./encode.ts"
 import { baseOf } from "./keys.ts"
 import { lua } from "./script.ts"
+import { Wakes } from "./wakes.ts"
 
 /** How a store in Redis is made. */
 export interface RedisOptions {
@@ -26,6 +24,7 @@ export const makeRedis = Effect.fnUntraced(function* ({
   const redis = yield* Redis.Redis
   const clock = yield* Clock.Clock
   const calendar = new Calendar(now ?? (() => clock.currentTimeMillisUnsafe()))
+  const wakes = new Wakes(redis, prefix)
   const evaluate = redis.eval(applyScript)
 
   const ask = Effect.fnUntraced(function* (batch: Batch) {
@@ -46,24 +45,7 @@ export const makeRedis = Effect.fnUntraced(function* ({
     return yield* new StoreError({ cause: new Error("the store's clock does not go on as ours does") })
   })
 
-  const hear = (channel: string, onWake: (member: string) => void, isSubscribed: Deferred.Deferred<void>) =>
-    Effect.scoped(
-      Effect.gen(function* () {
-        const messages = yield* redis.subscribe(channel)
-        yield* Deferred.succeed(isSubscribed, undefined)
-        while (true) onWake((yield* Queue.take(messages)).message)
-      })
-    )
-
-  return {
-    apply,
-    listen: Effect.fnUntraced(function* (group, onWake) {
-      const isSubscribed = yield* Deferred.make<void>()
-      const hearing = hear(`${baseOf(prefix, group)}wake`, onWake, isSubscribed)
-      yield* Effect.forkScoped(Effect.retry(hearing, subscribeAgain))
-      yield* Deferred.await(isSubscribed)
-    })
-  }
+  return { apply, listen: (group, onWake) => wakes.listen(baseOf(prefix, group), onWake) }
 })
 
 const applyScript = Redis.script(
@@ -75,9 +57,6 @@ const toStoreError = ({ cause }: Redis.RedisError): StoreError => new StoreError
 
 const attempt = <A>(evaluate: () => A): Effect.Effect<A, StoreError> =>
   Effect.try({ try: evaluate, catch: (cause) => new StoreError({ cause }) })
-
-// Not all processes at once, when a server is back.
-const subscribeAgain = Schedule.jittered(Schedule.spaced("1 second"))
 
 // Once is enough to learn the time of the store; between two servers of a cluster it may change.
 const UNCOVERED_MAX = 4

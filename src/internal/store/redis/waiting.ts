@@ -128,7 +128,7 @@ local function wake(budgets)
     for _, state in ipairs(budget.all) do
       local member = state.heads[1] and use('waiting').wake(state)
       if member and not told[member] then
-        call('PUBLISH', base .. 'wake', member)
+        call('PUBLISH', string.match(base, '^[^{]*') .. 'wake', base .. member)
         told[member] = true
       end
     end
