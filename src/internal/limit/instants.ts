@@ -37,11 +37,20 @@ export class Instants {
     this.#set(slot, amount, at)
   }
 
-  /** Gives an amount back to the entry that holds what was added at `at`, unless that was dropped. */
+  /**
+   * Gives an amount back to the entry that holds what was added at `at`, unless that was dropped. Where something had
+   * been added for a later instant before, it is in a later entry.
+   */
   reduce(amount: number, at: number): void {
-    if (at <= this.#droppedUntil) return
-    this.total -= amount
-    this.#change(this.#slot(this.#indexOf(at)), -amount)
+    if (at <= this.#droppedUntil || this.size === 0) return
+    let rest = amount
+    for (let index = this.#indexOf(at); rest > 0 && index < this.size; index++) {
+      const slot = this.#slot(index)
+      const part = Math.min(rest, this.#amountOf(slot))
+      this.#change(slot, -part)
+      this.total -= part
+      rest -= part
+    }
     this.#trim(Number.NEGATIVE_INFINITY)
   }
 

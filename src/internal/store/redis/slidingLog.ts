@@ -111,13 +111,18 @@ modules.log = function()
     return low
   end
 
+  -- Where something had been added for a later instant before, what was added is in a later record.
   local function giveBack(state, amount, at)
     local index = find(state, at)
-    local held = amountOf(state, index)
-    amount = min(amount, held)
-    state.counted = state.counted - amount
-    change(state, index, held - amount)
-    if held > 0 and held == amount and index ~= state.last then state.emptied = state.emptied + 1 end
+    while amount > 0 and index <= state.last do
+      local held = amountOf(state, index)
+      local part = min(amount, held)
+      if part > 0 then change(state, index, held - part) end
+      if part > 0 and part == held and index ~= state.last then state.emptied = state.emptied + 1 end
+      state.counted = state.counted - part
+      amount = amount - part
+      index = index + 1
+    end
     logOf(state).sums = nil
   end
 
