@@ -252,6 +252,31 @@ describeServers("the store in Redis", ({ start }) => {
       })
     )
 
+    it.effect("keeps the answers that a member may yet ask for, and no others", () =>
+      Effect.gen(function* () {
+        const { member, prefix, redis, store } = yield* fresh
+        const id = `${baseOf(prefix, "group")}member:member`
+        for (let batch = 0; batch < 9; batch++) yield* member.send()
+        const unheard = { ...member.batch([]), answered: 7 }
+        yield* store.apply(unheard)
+        const keys = yield* redis.send<ReadonlyArray<string>>("HKEYS", id)
+        assert.deepStrictEqual(keys.filter((key) => key.startsWith("answer/")).sort(), ["answer/10", "answer/9"])
+      })
+    )
+
+    it.effect("says that it has forgotten a member when it has lost what it had answered", () =>
+      Effect.gen(function* () {
+        const { member, prefix, redis, store } = yield* fresh
+        const id = `${baseOf(prefix, "group")}member:member`
+        for (let batch = 0; batch < 5; batch++) yield* member.send()
+        // As after a replica has taken over that had not heard of the last batches.
+        yield* redis.send("HSET", id, "latest", "3", "answered", "2")
+        assert.strictEqual((yield* store.apply(member.batch([])))._tag, "Forgotten")
+        yield* redis.send("DEL", id)
+        assert.strictEqual((yield* store.apply(member.batch([])))._tag, "Forgotten")
+      })
+    )
+
     it.effect("settles what many dead processes hold of many budgets bit by bit, and all of it", () =>
       Effect.gen(function* () {
         const { clock, redis, store, prefix } = yield* fresh
