@@ -77,6 +77,21 @@ describe("a store that cannot be reached", () => {
     )
   )
 
+  it.effect("shows what was heard of it last", () =>
+    withFaulty((store) =>
+      Effect.gen(function* () {
+        const key = yield* shared(cap)
+        yield* key.charge(tokens(70))
+        const { asOf, limits } = yield* key.snapshot
+        store.fault = "refuse"
+        yield* pass("1 second")
+        yield* Effect.flip(spend(key, 1))
+        assert.deepStrictEqual(yield* key.snapshot, { ...(yield* key.snapshot), asOf, limits })
+        assert.strictEqual(yield* Budget.utilisation(key), 0.7)
+      })
+    )
+  )
+
   it.effect("keeps what was settled and delivers it later, once", () =>
     withFaulty((store) =>
       Effect.gen(function* () {

@@ -77,3 +77,21 @@ describe("a budget with a key", () => {
     )
   )
 })
+
+describe("a large request for a shared budget", () => {
+  it.effect("is not starved by small ones", () =>
+    withStore(
+      Effect.gen(function* () {
+        const key = yield* shared({ limits: [Limit.cap("tokens", 100)] })
+        const small = key.spend({ estimate: tokens(30), actual: () => tokens(0) })(Effect.sleep("2 seconds"))
+        const loop = (after: number) => Effect.forkChild(Effect.andThen(Effect.sleep(after), Effect.forever(small)))
+        const loops = [yield* loop(0), yield* loop(1_000)]
+        yield* TestClock.adjust("1500 millis")
+        const large = yield* Effect.forkChild(key.spend({ estimate: tokens(80) })(Effect.succeed("done")))
+        yield* TestClock.adjust("1 minute")
+        assert.strictEqual(yield* Fiber.join(large), "done")
+        yield* Fiber.interruptAll(loops)
+      })
+    )
+  )
+})

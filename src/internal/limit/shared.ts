@@ -50,7 +50,7 @@ export class SharedState implements LimitState {
   }
 
   get reserved(): number {
-    return this.#isCutOff ? (this.#share?.reserved ?? 0) : this.#reserved
+    return this.#isCutOff && this.#share !== undefined ? this.#share.reserved : this.#reserved
   }
 
   /** When the store wants to be asked again about what it has refused. */
@@ -165,7 +165,7 @@ export class SharedState implements LimitState {
   charge(): void {}
 
   used(now: number): number {
-    return this.#isCutOff ? (this.#share?.used(now) ?? 0) : this.#used
+    return this.#isCutOff && this.#share !== undefined ? this.#share.used(now) : this.#used
   }
 
   isUnused(): boolean {

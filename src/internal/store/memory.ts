@@ -223,13 +223,13 @@ class Group {
       if (amount === 0 || isShadow) continue
       const at = state.readyAt(amount, now)
       if (at > now) consider(index, at)
-      else if (!isAhead) consider(index, heads.passableAt(state, { member: name, amount, ticket }, now))
+      else if (!isAhead) consider(index, heads.passableAt(state, { amount, ticket }, now))
       else if (heads.first(now) !== undefined) consider(index, AFTER_SETTLEMENT)
     }
     if (worst !== undefined) return this.#refuse(name, stops, reserve, worst, now)
     for (const [index, { heads, isShadow, state }] of stops.entries()) {
       const amount = amounts[index]!
-      if (amount > 0 && !isShadow) heads.notePassing(state, { member: name, amount, ticket }, now)
+      if (amount > 0 && !isShadow) heads.notePassing(state, { amount, ticket }, now)
       if (ticket !== undefined) heads.remove(name, ticket)
     }
     this.#take(member, route, amounts, isAhead ? 0 : 1, now, aheadMillis)

@@ -14,7 +14,7 @@ export interface Head {
 }
 
 /** What somebody asks of a limit. */
-export type Request = Pick<Head, "member" | "amount"> & { readonly ticket: number | undefined }
+export type Request = Pick<Head, "amount"> & { readonly ticket: number | undefined }
 
 /**
  * Who waits at one limit: of each member the request that has waited longest. It keeps a turn among processes: a request
@@ -60,10 +60,9 @@ export class WaitingHeads {
     return this.#heads[0]
   }
 
-  /** Who has waited longest of other members, if longer than a request. A member keeps its own order. */
-  #ahead({ member, ticket = Number.POSITIVE_INFINITY }: Request, now: number): Head | undefined {
-    const first = this.first(now)
-    const head = first?.member === member ? this.#heads[1] : first
+  /** Who has waited longest, if longer than a request: of the same member, too, as it may ask for several at once. */
+  #ahead({ ticket = Number.POSITIVE_INFINITY }: Request, now: number): Head | undefined {
+    const head = this.first(now)
     return head !== undefined && head.ticket < ticket ? head : undefined
   }
 }

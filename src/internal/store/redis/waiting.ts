@@ -31,10 +31,9 @@ modules.waiting = function()
     return heads[1]
   end
 
-  -- Who has waited longest of other members, if longer than a request. A member keeps its own order.
+  -- Who has waited longest, if longer than a request: of the same member, too, as it may ask for several at once.
   local function ahead(heads, ticket)
     local head = first(heads)
-    if head and head[MEMBER] == name then head = heads[2] end
     if head and head[TICKET] < ticket then return head end
   end
 
