@@ -88,6 +88,8 @@ describe("a store that cannot be reached", () => {
         yield* Effect.flip(spend(key, 1))
         assert.deepStrictEqual(yield* key.snapshot, { ...(yield* key.snapshot), asOf, limits })
         assert.strictEqual(yield* Budget.utilisation(key), 0.7)
+        store.fault = "none"
+        yield* pass("2 seconds")
       })
     )
   )
