@@ -96,10 +96,14 @@ export class Admission {
     return undefined
   }
 
-  /** Whether only a store knows how long an obstacle lasts, and somebody who does not wait for that wants to know. */
-  #hasToAsk({ isPatient, ticket }: Hold, { amount, gate: { isContended, state } }: Obstacle, now: number): boolean {
-    const mayAsk = !isPatient && !isContended && ticket === undefined
-    return mayAsk && state instanceof SharedState && !state.knows(amount, now)
+  /**
+   * Whether only a store knows how long an obstacle lasts, for somebody who does not wait, or does not know yet that
+   * somebody waits, so that it would not tell when there is room.
+   */
+  #hasToAsk({ isPatient, ticket }: Hold, { amount, at, gate }: Obstacle, now: number): boolean {
+    const { isContended, state } = gate
+    if (at === NEVER || isContended || ticket !== undefined || !(state instanceof SharedState)) return false
+    return isPatient || !state.knows(amount, now)
   }
 
   /** Whether an obstacle is certain to outlast an instant: nothing that is open could give anything back before. */

@@ -43,6 +43,8 @@ interface Note {
   readonly errands: ReadonlyArray<Errand>
   /** The budgets whose thresholds are watched. */
   readonly watched: ReadonlyArray<BudgetNode>
+  /** Whether this process was told meanwhile that there may be room. */
+  isWoken: boolean
 }
 
 /**
@@ -155,8 +157,11 @@ export class Channel implements Link {
   }
 
   leave(hold: Hold, route: SharedRoute): void {
-    if (hold.turn !== undefined) this.#add({ operation: { _tag: "Withdraw", route, ticket: hold.turn } })
+    if (hold.turn === undefined) return
+    this.#add({ operation: { _tag: "Withdraw", route, ticket: hold.turn } })
     hold.turn = undefined
+    // Whoever is first now has to be known to the store.
+    this.#retry(({ node }) => route.nodes.includes(node))
   }
 
   charge(path: Path, route: SharedRoute, usage: Usage.Usage): void {
@@ -286,7 +291,7 @@ export class Channel implements Link {
     const watched = [...this.#watched]
     this.#watched.clear()
     for (const { asShared } of watched) if (asShared !== undefined) operations.push({ _tag: "Look", budget: asShared })
-    this.#courier.send(operations, { askings, errands, watched })
+    this.#courier.send(operations, { askings, errands, watched, isWoken: false })
     this.#aim(this.#admission.timeline.now())
   }
 
@@ -300,7 +305,7 @@ export class Channel implements Link {
     this.#aim(this.#admission.timeline.now())
   }
 
-  #applied({ askings, errands, watched }: Note, answer: Applied, isCurrent: boolean): void {
+  #applied({ askings, errands, isWoken, watched }: Note, answer: Applied, isCurrent: boolean): void {
     const changed = new Set<Gate>()
     const verdicts = answer.verdicts.values()
     const taken: Taken = { takenAt: answer.now, aheadMillis: 0 }
@@ -333,6 +338,8 @@ export class Channel implements Link {
       this.#see(node, sights.next().value)
       this.#admission.noteUse(node.gates)
     }
+    // The message may have come before the refusal after which it was sent.
+    if (isWoken) this.#blocked.retry(changed)
     this.#admission.recheck(changed)
   }
 
@@ -513,18 +520,28 @@ export class Channel implements Link {
     return [...this.#nodes.keys()].flatMap((node) => node.gates)
   }
 
+  /** Lets those ask again who were refused. */
+  #retry(which?: (gate: Gate) => boolean): void {
+    const changed = new Set<Gate>()
+    this.#blocked.retry(changed, which)
+    this.#admission.recheck(changed)
+  }
+
   /** Hears from now on when there may be room. Before anybody was refused, there is nothing to hear. */
   #listen(): void {
     if (this.#isListening) return
     this.#isListening = true
+    const wake = (): void => {
+      for (const note of this.#courier.notes()) note.isWoken = true
+      this.#retry()
+    }
     const onWake = (member: string): void => {
-      if (member !== this.#courier.membership.name) return
-      const changed = new Set<Gate>()
-      this.#blocked.retry(changed)
-      this.#admission.recheck(changed)
+      if (member === this.#courier.membership.name) wake()
     }
     this.#around.fork(
       this.#store.listen(this.group, onWake).pipe(
+        // What was said before could not be heard.
+        Effect.andThen(Effect.sync(wake)),
         Effect.provideService(Scope.Scope, this.#around.scope),
         Effect.catch((error) => {
           this.#isListening = false
