@@ -255,6 +255,56 @@ describe("a store that cannot be reached", () => {
   )
 })
 
+describe("whoever waits for another process", () => {
+  const two = Effect.fnUntraced(function* (store: FaultyStore) {
+    // In the first milliseconds of all time, a store believes that it has just woken everybody.
+    yield* pass("1 second")
+    const one = yield* shared(Limit.concurrency(1))
+    const user = yield* Layer.build(BudgetStore.layer(Effect.succeed({ ...store, apply: store.apply })))
+    return { one, other: yield* Effect.provide(shared(Limit.concurrency(1)), user) }
+  })
+
+  const openCall = Effect.fnUntraced(function* (budget: Budget.Budget) {
+    const end = yield* Deferred.make<void>()
+    const call = yield* Effect.forkChild(budget.spend({ estimate: tokens(1) })(Deferred.await(end)))
+    yield* pass()
+    return Effect.andThen(Deferred.succeed(end, undefined), Fiber.join(call))
+  })
+
+  /** A process listens once it has had to wait. */
+  const listening = Effect.fnUntraced(function* (budget: Budget.Budget) {
+    const end = yield* openCall(budget)
+    const waiting = yield* Effect.forkChild(spend(budget, 1))
+    yield* pass()
+    yield* end
+    yield* Fiber.join(waiting)
+  })
+
+  for (const [what, { listens, ...delays }] of Object.entries({
+    "before it knows that it has to wait": { listens: true, answersAfter: 10, listensAfter: 0 },
+    "before it listens": { listens: false, answersAfter: 0, listensAfter: 50 }
+  })) {
+    it.effect(`gets its turn soon, also when that comes ${what}`, () =>
+      withFaulty((store) =>
+        Effect.gen(function* () {
+          const { one, other } = yield* two(store)
+          if (listens) yield* listening(one)
+          const end = yield* openCall(other)
+          Object.assign(store, delays)
+          const waiting = yield* Effect.forkChild(spend(one, 1))
+          yield* pass(5)
+          assert.isUndefined(waiting.pollUnsafe())
+          yield* end
+          yield* pass(5)
+          yield* pass(100)
+          Object.assign(store, { answersAfter: 0, listensAfter: 0 })
+          assert.isDefined(waiting.pollUnsafe())
+        })
+      )
+    )
+  }
+})
+
 describe("a lease", () => {
   it.effect("is renewed while calls run, and only then", () =>
     withFaulty((store) =>

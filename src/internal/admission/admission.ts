@@ -103,7 +103,7 @@ export class Admission {
   #hasToAsk({ isPatient, ticket }: Hold, { amount, at, gate }: Obstacle, now: number): boolean {
     const { isContended, state } = gate
     if (at === NEVER || isContended || ticket !== undefined || !(state instanceof SharedState)) return false
-    return isPatient || !state.knows(amount, now)
+    return !state.knows(amount, now) || (isPatient && !state.isCutOff)
   }
 
   /** Whether an obstacle is certain to outlast an instant: nothing that is open could give anything back before. */

@@ -53,6 +53,11 @@ export class SharedState implements LimitState {
     return this.#isCutOff && this.#share !== undefined ? this.#share.reserved : this.#reserved
   }
 
+  /** Whether the store cannot be reached. */
+  get isCutOff(): boolean {
+    return this.#isCutOff
+  }
+
   /** When the store wants to be asked again about what it has refused. */
   get asksAt(): number {
     return this.#refusals.reduce((first, { asksAt }) => Math.min(first, asksAt), Number.POSITIVE_INFINITY)

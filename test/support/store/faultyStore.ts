@@ -14,6 +14,9 @@ export type Fault =
 
 export interface FaultyStore extends Store {
   fault: Fault
+  /** How many milliseconds pass from when a batch was done until its answer arrives, and until who listens is heard. */
+  answersAfter: number
+  listensAfter: number
   /** Every batch that was sent, also in vain. */
   readonly sent: ReadonlyArray<Batch>
   /** Goes on with a store that knows nothing, as after a failover in which everything was lost. */
@@ -25,17 +28,19 @@ export const makeFaulty: Effect.Effect<FaultyStore> = Effect.gen(function* () {
   const sent: Array<Batch> = []
   const faulty: FaultyStore = {
     fault: "none",
+    answersAfter: 0,
+    listensAfter: 0,
     sent,
     loseData: Effect.map(makeMemory, (fresh) => {
       store = fresh
     }),
-    listen: (group, onWake) => store.listen(group, onWake),
+    listen: (group, onWake) => Effect.suspend(() => Effect.delay(store.listen(group, onWake), faulty.listensAfter)),
     apply: (batch) =>
       Effect.suspend(() => {
         sent.push(batch)
         switch (faulty.fault) {
           case "none":
-            return store.apply(batch)
+            return Effect.tap(store.apply(batch), () => Effect.sleep(faulty.answersAfter))
           case "refuse":
             return Effect.fail(new StoreError({ cause: new Error("refused") }))
           case "loseAnswer":
