@@ -234,7 +234,8 @@ export const judge = (
     held.count -= count
     for (const [index, estimate] of estimates.entries()) held.amounts[index]! -= estimate
     if (held.count === 0) {
-      if (held.amounts.some((amount) => amount !== 0)) fault(`${where}: not all that was taken at ${takenAt} is settled`)
+      if (held.amounts.some((amount) => amount !== 0))
+        fault(`${where}: not all that was taken at ${takenAt} is settled`)
       open.delete(holder(takenAt))
     }
     for (const [index, { counter }] of stops.entries()) {
