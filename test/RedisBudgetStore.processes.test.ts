@@ -59,7 +59,10 @@ describeServerProcess("eight processes that share a tenant within a key", ({ sta
         assert.strictEqual(verdict.open, 0)
         assert.strictEqual(verdict.tokens, sum(tallies, "tokens"))
         assert.strictEqual(verdict.requests, sum(tallies, "requests"))
-        assert.isAtLeast(verdict.admitted.values().reduce((a, b) => a + b), RESERVATIONS)
+        assert.isAtLeast(
+          verdict.admitted.values().reduce((a, b) => a + b),
+          RESERVATIONS
+        )
 
         const { acme, key } = yield* Effect.provide(budgetsOf(cap), yield* userAt(server))
         const [inner, outer] = [yield* countersOf(acme), yield* countersOf(key)]
