@@ -97,13 +97,22 @@ export class Admission {
   }
 
   /**
-   * Whether only a store knows how long an obstacle lasts, for somebody who does not wait, or does not know yet that
-   * somebody waits, so that it would not tell when there is room.
+   * Whether to ask a store in spite of an obstacle: somebody who does not wait wants to know how long it lasts, or
+   * somebody waits whom nobody would wake, because the store knows of nobody who waits here.
    */
-  #hasToAsk({ isPatient, ticket }: Hold, { amount, at, gate }: Obstacle, now: number): boolean {
-    const { isContended, state } = gate
-    if (at === NEVER || isContended || ticket !== undefined || !(state instanceof SharedState)) return false
-    return !state.knows(amount, now) || (isPatient && !state.isCutOff)
+  #hasToAsk(hold: Hold, { amount, at, gate: { isContended, state } }: Obstacle, now: number): boolean {
+    if (isContended || hold.ticket !== undefined || !(state instanceof SharedState)) return false
+    const isWorthIt = hold.isPatient ? at === AFTER_SETTLEMENT && state.isForgotten : !state.knows(amount, now)
+    return isWorthIt && this.#passesHere(hold, now)
+  }
+
+  /** Whether the limits that are this process's own let a request in. */
+  #passesHere(hold: Hold, now: number): boolean {
+    return hold.path.gates.every((gate, index) => {
+      const amount = hold.amounts[index]!
+      if (amount === 0 || gate.isShadow || gate.state instanceof SharedState) return true
+      return gate.state.readyAt(amount, now) <= now && this.#passableAt(gate, hold, amount, now) <= now
+    })
   }
 
   /** Whether an obstacle is certain to outlast an instant: nothing that is open could give anything back before. */

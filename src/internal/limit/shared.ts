@@ -38,6 +38,8 @@ export class SharedState implements LimitState {
   /** How many may have asked without an answer. */
   #asking = Number.POSITIVE_INFINITY
   #unanswered = 0
+  /** How many requests of this process the store knows to wait here. */
+  #waiting = 0
   /** What of a cap is used up for good, as far as it is known. */
   #gone = 0
   /** Counts a share of the limit while the store cannot be reached. */
@@ -51,11 +53,6 @@ export class SharedState implements LimitState {
 
   get reserved(): number {
     return this.#isCutOff && this.#share !== undefined ? this.#share.reserved : this.#reserved
-  }
-
-  /** Whether the store cannot be reached. */
-  get isCutOff(): boolean {
-    return this.#isCutOff
   }
 
   /** When the store wants to be asked again about what it has refused. */
@@ -75,6 +72,16 @@ export class SharedState implements LimitState {
   /** Whether it is known exactly when an amount is let in. */
   knows(amount: number, now: number): boolean {
     return this.#isCutOff || amount > this.limit.max - this.#gone || this.#refusalOf(amount, now)?.amount === amount
+  }
+
+  /** Whether nobody will say when there is room: the store knows of no request of this process that waits or asks here. */
+  get isForgotten(): boolean {
+    return this.#waiting === 0 && this.#unanswered === 0 && !this.#isCutOff
+  }
+
+  /** A request waits here at the store, or does not do so any more. */
+  waits(isWaiting: boolean): void {
+    this.#waiting += isWaiting ? 1 : -1
   }
 
   /** Whether there was room for an amount, as far as the store has told since something was refused. */
@@ -188,6 +195,7 @@ export class SharedState implements LimitState {
     copy.#refusals = this.#refusals
     copy.#asking = this.#asking
     copy.#unanswered = this.#unanswered
+    copy.#waiting = this.#waiting
     copy.#gone = this.#gone
     copy.#isCutOff = this.#isCutOff
     return copy

@@ -66,6 +66,8 @@ export class Channel implements Link {
   readonly #blocked = new BlockedGates()
   /** What the store counts as reserved by this process. */
   readonly #held = new Map<Ticket, Asking>()
+  /** At which limits holds wait at the store. */
+  readonly #turns = new Map<Hold, SharedState>()
   readonly #nodes = new Map<BudgetNode, number>()
   /** Budgets of which the next batch asks how full they are. */
   readonly #watched = new Set<BudgetNode>()
@@ -116,6 +118,7 @@ export class Channel implements Link {
   }
 
   ask(hold: Hold, route: SharedRoute): Ticket {
+    this.#noteTurn(hold, undefined)
     const ticket = new Ticket()
     const amounts = route.indices.map((index) => hold.amounts[index]!)
     const asking: Asking = { hold, route, ticket, amounts, counts: !this.#isCutOff }
@@ -160,8 +163,17 @@ export class Channel implements Link {
     if (hold.turn === undefined) return
     this.#add({ operation: { _tag: "Withdraw", route, ticket: hold.turn } })
     hold.turn = undefined
-    // Whoever is first now has to be known to the store.
-    this.#retry(({ node }) => route.nodes.includes(node))
+    this.#noteTurn(hold, undefined)
+  }
+
+  /** A hold waits at a limit at the store, or does not wait there any more. */
+  #noteTurn(hold: Hold, state: SharedState | undefined): void {
+    this.#turns.get(hold)?.waits(false)
+    if (state === undefined) this.#turns.delete(hold)
+    else {
+      this.#turns.set(hold, state)
+      state.waits(true)
+    }
   }
 
   charge(path: Path, route: SharedRoute, usage: Usage.Usage): void {
@@ -340,6 +352,7 @@ export class Channel implements Link {
     }
     // The message may have come before the refusal after which it was sent.
     if (isWoken) this.#blocked.retry(changed)
+    this.#blocked.retry(changed, isForgotten)
     this.#admission.recheck(changed)
   }
 
@@ -369,6 +382,7 @@ export class Channel implements Link {
       this.#admission.hearPause(route.nodes[-1 - index]!, at)
     } else {
       const gate = hold.path.gates[route.indices[index]!]!
+      if (turn !== undefined && gate.state instanceof SharedState) this.#noteTurn(hold, gate.state)
       // Whom nobody wakes asks again: not all processes at once.
       const lateBy = at < AFTER_SETTLEMENT ? 0 : Math.floor((askAgainInMillis * this.#around.random()) / 10)
       const asksAt = now + askAgainInMillis + lateBy
@@ -392,6 +406,7 @@ export class Channel implements Link {
     if (isCurrent) {
       this.#courier.rename()
       this.#stocks.forget()
+      for (const hold of [...this.#turns.keys()]) this.#noteTurn(hold, undefined)
       if (why === "Lapsed") this.#lapse()
       else this.#assertAll()
     }
@@ -520,20 +535,15 @@ export class Channel implements Link {
     return [...this.#nodes.keys()].flatMap((node) => node.gates)
   }
 
-  /** Lets those ask again who were refused. */
-  #retry(which?: (gate: Gate) => boolean): void {
-    const changed = new Set<Gate>()
-    this.#blocked.retry(changed, which)
-    this.#admission.recheck(changed)
-  }
-
   /** Hears from now on when there may be room. Before anybody was refused, there is nothing to hear. */
   #listen(): void {
     if (this.#isListening) return
     this.#isListening = true
     const wake = (): void => {
       for (const note of this.#courier.notes()) note.isWoken = true
-      this.#retry()
+      const changed = new Set<Gate>()
+      this.#blocked.retry(changed)
+      this.#admission.recheck(changed)
     }
     const onWake = (member: string): void => {
       if (member === this.#courier.membership.name) wake()
@@ -588,6 +598,10 @@ export class Channel implements Link {
     this.#around.fork(cause === undefined ? Effect.logWarning(message) : Effect.logWarning(message, cause))
   }
 }
+
+/** Whether somebody waits at a gate in this process of whom the store does not know. */
+const isForgotten = ({ isContended, state }: Gate): boolean =>
+  isContended && state instanceof SharedState && state.isForgotten
 
 type Applied = Extract<Answer, { _tag: "Applied" }>
 
