@@ -303,6 +303,76 @@ describe("whoever waits for another process", () => {
       )
     )
   }
+
+  it.effect("is known to the store, also when one was refused before who did not wait", () =>
+    withFaulty((store) =>
+      Effect.gen(function* () {
+        const { one, other } = yield* two(store)
+        const end = yield* openCall(other)
+        yield* Effect.flip(one.spend({ estimate: tokens(1), maxWait: 0 })(Effect.void))
+        const waiting = yield* Effect.forkChild(spend(one, 1))
+        yield* pass()
+        assert.isUndefined(waiting.pollUnsafe())
+        yield* end
+        yield* pass(99)
+        yield* pass(1)
+        assert.isDefined(waiting.pollUnsafe())
+      })
+    )
+  )
+
+  it.effect("is known to the store, also when those who waited before have gone away", () =>
+    withFaulty((store) =>
+      Effect.gen(function* () {
+        const { one, other } = yield* two(store)
+        const end = yield* openCall(other)
+        const first = yield* Effect.forkChild(one.spend({ estimate: tokens(1), maxWait: 50 })(Effect.void))
+        yield* pass()
+        const second = yield* Effect.forkChild(spend(one, 1))
+        yield* pass()
+        yield* pass(100)
+        assert.isDefined(first.pollUnsafe())
+        assert.isUndefined(second.pollUnsafe())
+        yield* end
+        yield* pass(99)
+        yield* pass(1)
+        assert.isDefined(second.pollUnsafe())
+      })
+    )
+  )
+
+  for (const maxWait of [0, "1 minute"] as const) {
+    it.effect(`asks the store only if its own limits let it in (${maxWait})`, () =>
+      withFaulty((store) =>
+        Effect.gen(function* () {
+          const machine = yield* Budget.make({ name: "machine", limits: [Limit.concurrency(1)] })
+          const make = (within: ReadonlyArray<Budget.Budget>) =>
+            Budget.make({ name: "key", key: "openai", limits: [cap], within })
+          const one = yield* make([machine])
+          const other = yield* Effect.provide(
+            make([]),
+            yield* Layer.build(BudgetStore.layer(Effect.succeed({ ...store })))
+          )
+          const end = yield* Deferred.make<void>()
+          const call = yield* Effect.forkChild(
+            other.spend({ estimate: tokens(95), actual: () => tokens(0) })(Deferred.await(end))
+          )
+          yield* pass()
+          yield* Effect.flip(one.spend({ estimate: tokens(10), maxWait: 0 })(Effect.void))
+          yield* Deferred.succeed(end, undefined)
+          yield* Fiber.join(call)
+          yield* machine.withReservation(tokens(1), () =>
+            Effect.gen(function* () {
+              const asked = yield* Effect.forkChild(one.spend({ estimate: tokens(20), maxWait })(Effect.never))
+              yield* pass("10 seconds")
+              assert.strictEqual((yield* machine.snapshot).open, 1)
+              yield* Fiber.interrupt(asked)
+            })
+          )
+        })
+      )
+    )
+  }
 })
 
 describe("a lease", () => {
