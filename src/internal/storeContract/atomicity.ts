@@ -39,17 +39,11 @@ export const atomicity: ReadonlyArray<Case> = [
       ].entries()) {
         const [run, key] = [budget(`run ${place}`, cap), budget(`key ${place}`, window, Limit.concurrency(2))]
         const both = route(run, key)
-        const { sights, verdicts } = yield* one.ask(
-          assert(both, full),
-          look(run),
-          look(key),
-          reserve(both, [50, 50, 1]),
-          look(run),
-          look(key)
-        )
-        yield* stage.expect("the limit that is in its way", verdicts[0]?.index, place)
-        yield* stage.expect("what the first budget has counted", sights[2], sights[0])
-        yield* stage.expect("what the second budget has counted", sights[3], sights[1])
+        const { sights: before } = yield* one.ask(assert(both, full), look(run), look(key))
+        const { index } = yield* one.refused(reserve(both, [50, 50, 1]))
+        yield* stage.expect("the limit that is in its way", index, place)
+        const { sights: after } = yield* one.ask(look(run), look(key))
+        yield* stage.expect("what is counted after it", after, before)
       }
     })
   },

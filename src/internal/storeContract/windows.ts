@@ -53,21 +53,25 @@ export const windows: ReadonlyArray<Case> = [
       const key = budget("key", Limit.slidingWindow("tokens", 100, HOUR_MILLIS))
       const alone = route(key)
       const one = stage.member("one")
-      const takenAt = yield* one.admitted(reserve(alone, [80]))
+      const { now: before } = yield* one.ask(charge(alone, [10]))
+      yield* one.until(before + 10)
+      const takenAt = yield* one.admitted(reserve(alone, [70]))
       yield* one.until(takenAt + 10)
       const { now: later } = yield* one.ask(charge(alone, [20]))
       yield* one.until(later + 10)
+      const wanted = [61, 70, 71, 80, 81, 60]
       const { now, sights, verdicts } = yield* one.ask(
-        settle(alone, takenAt, { estimates: [80], actuals: [10] }),
+        settle(alone, takenAt, { estimates: [70], actuals: [10] }),
         look(key),
-        reserve(alone, [80]),
-        reserve(alone, [81]),
-        reserve(alone, [70])
+        ...wanted.map((amount) => reserve(alone, [amount]))
       )
-      yield* stage.expect("what is counted", countersOf(sights[0]), { used: [30], reserved: [0], open: 0 })
+      yield* stage.expect("what is counted", countersOf(sights[0]), { used: [40], reserved: [0], open: 0 })
       const readyIn = verdicts.map((verdict) => verdict?.readyInMillis)
-      const expected = [takenAt + HOUR_MILLIS - now, later + HOUR_MILLIS - now, undefined]
-      yield* stage.expect("when there is room for 80, 81 and 70 tokens", readyIn, expected)
+      const instants = [before, before, takenAt, takenAt, later]
+      yield* stage.expect(`when there is room for ${wanted.join(", ")} tokens`, readyIn, [
+        ...instants.map((instant) => instant + HOUR_MILLIS - now),
+        undefined
+      ])
     })
   },
   {
