@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import { ahead } from "./internal/storeContract/ahead.ts"
 import { atomicity } from "./internal/storeContract/atomicity.ts"
 import { leases } from "./internal/storeContract/leases.ts"
 import { limits } from "./internal/storeContract/limits.ts"
@@ -101,6 +102,7 @@ export const cases: ReadonlyArray<Case> = [
   ...atomicity,
   ...limits,
   ...windows,
+  ...ahead,
   ...operations,
   ...repeats,
   ...leases,

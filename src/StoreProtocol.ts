@@ -25,6 +25,14 @@ import type * as Usage from "./Usage.ts"
  *   the first time, until the member says that it has the answer.
  * - _Leases_: what a member holds is settled by the store when its lease is over. From then on its batches are answered
  *   with `Lapsed` and change nothing.
+ * - _Counters_: what a limit has counted stays under its name, whatever maximum and period come with a batch. Another
+ *   rule of the name (another kind or meter, or another time at which it counts) starts anew. A limit that does not know
+ *   a reservation is charged with what it has used.
+ * - _Turns_: who waits is passed at most 8 times by younger requests of other members that may delay it, as long as it
+ *   asks again when it was told to, and at most a second later. Requests of one member are in nobody's way there.
+ * - _Waking_: where there is room, the member is woken that has waited longest. A message may get lost: nobody relies on
+ *   it, as everybody asks again.
+ * - _Names and numbers_: groups, keys, limits and members are named by any strings. Numbers are exact up to 2^53 - 1.
  *
  * @category models
  * @since 0.1.0

@@ -34,19 +34,26 @@ export const route = (...budgets: Route["budgets"]): Route => ({ budgets })
 export const reserve = (
   route: Route,
   amounts: Amounts,
-  { ticket, waits = false }: { readonly ticket?: number | undefined; readonly waits?: boolean } = {}
-): Reserve => ({ _tag: "Reserve", route, amounts, ticket, waits, aheadMillis: 0 })
+  { aheadMillis = 0, ticket, waits = false }: Partial<Reserve> = {}
+): Reserve => ({ _tag: "Reserve", route, amounts, ticket, waits, aheadMillis })
 
 /** Ends one reservation, or several if it says what all of them have not used. */
 export const settle = (
   route: Route,
   takenAt: number,
-  { actuals, count = 1, estimates, refunds, usage = nothing }: Partial<Settle> & Pick<Settle, "estimates" | "actuals">
+  {
+    actuals,
+    aheadMillis = 0,
+    count = 1,
+    estimates,
+    refunds,
+    usage = nothing
+  }: Partial<Settle> & Pick<Settle, "estimates" | "actuals">
 ): Settle => ({
   _tag: "Settle",
   route,
   takenAt,
-  aheadMillis: 0,
+  aheadMillis,
   count,
   estimates,
   actuals,

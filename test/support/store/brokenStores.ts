@@ -186,6 +186,16 @@ export const brokenStores: Readonly<Record<string, Break>> = {
     return shadows(store)
   },
 
+  "takes nothing ahead": hearingOperation((operation) =>
+    "aheadMillis" in operation ? { ...operation, aheadMillis: 0 } : operation
+  ),
+  "takes ahead for longer than it knows": hearingOperation((operation) =>
+    operation._tag === "Reserve" && operation.aheadMillis > 0 ? { ...operation, aheadMillis: 1 } : operation
+  ),
+  "does not give back what was taken ahead": settling((settle) =>
+    settle.aheadMillis > 0 ? { ...settle, takenAt: 0, estimates: settle.estimates.map(() => 0) } : settle
+  ),
+
   "knows no leases": hearing((batch) => ({ ...batch, leaseMillis: 1e12 })),
   "never renews leases": Misremembering.neverRenews,
   "always charges": hearing((batch) => ({ ...batch, lapse: "charge" })),
