@@ -60,7 +60,7 @@ describeServerProcess("eight processes that share a tenant within a key", ({ sta
         assert.strictEqual(verdict.tokens, sum(tallies, "tokens"))
         assert.strictEqual(verdict.requests, sum(tallies, "requests"))
         assert.isAtLeast(
-          verdict.admitted.values().reduce((a, b) => a + b),
+          [...verdict.admitted.values()].reduce((a, b) => a + b),
           RESERVATIONS
         )
 
