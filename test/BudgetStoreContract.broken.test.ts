@@ -27,7 +27,8 @@ const violatedBy = Effect.fnUntraced(function* (breakIt: Break) {
 })
 
 describe("the contract of stores notices one that", () => {
-  const noticed = new Map<string, number>()
+  const noticed = new Set<string>()
+  let tried = 0
 
   for (const [what, breakIt] of Object.entries(brokenStores)) {
     it.effect(what, () =>
@@ -35,12 +36,14 @@ describe("the contract of stores notices one that", () => {
         const violated = yield* violatedBy(breakIt)
         assert.isNotEmpty(violated)
         // What is wrong everywhere says nothing of any case.
-        if (violated.length < cases.length) for (const name of violated) noticed.set(name, (noticed.get(name) ?? 0) + 1)
+        if (violated.length < cases.length) for (const name of violated) noticed.add(name)
+        tried++
       })
     )
   }
 
-  it("violates any of its sentences", () => {
+  it("violates any of its sentences", ({ skip }) => {
+    skip(tried < Object.keys(brokenStores).length, "not all of them were tried")
     const never = cases.map(({ name }) => name).filter((name) => !noticed.has(name))
     assert.deepStrictEqual(never, [])
   })

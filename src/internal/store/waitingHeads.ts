@@ -28,8 +28,11 @@ export class WaitingHeads {
     const known = this.#heads.find(({ member }) => member === head.member)
     if (known === undefined) {
       if (this.#heads.length < HEADS_MAX) this.#heads.push(head)
-    } else if (known.ticket === head.ticket) known.asksAt = head.asksAt
-    else if (head.ticket < known.ticket) this.#heads[this.#heads.indexOf(known)] = head
+    } else if (known.ticket === head.ticket) {
+      known.asksAt = head.asksAt
+      // It has come in vain. The next time it need not wait to be told.
+      known.wokenAt = head.wokenAt
+    } else if (head.ticket < known.ticket) this.#heads[this.#heads.indexOf(known)] = head
     this.#heads.sort((a, b) => a.ticket - b.ticket)
   }
 

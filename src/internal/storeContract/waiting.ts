@@ -146,6 +146,28 @@ export const waiting: ReadonlyArray<Case> = [
     })
   },
   {
+    name: "who was woken and came in vain is woken again as soon as there is room",
+    act: Effect.fnUntraced(function* (stage: Stage) {
+      const [waiting, other] = [stage.member("waiting"), stage.member("other")]
+      const woken = yield* stage.listen()
+      let takenAt = yield* other.admitted(reserve(alone, [100]))
+      let ticket: number | undefined
+      for (let time = 0; time < 3; time++) {
+        const patient = reserve(alone, [60], { ticket, waits: true })
+        ticket = (yield* waiting.refused(patient)).ticket
+        const { now } = yield* other.ask(
+          settle(alone, takenAt, { estimates: [100], actuals: [0] }),
+          reserve(alone, [100])
+        )
+        takenAt = now
+        yield* other.ask(settle(alone, takenAt, { estimates: [100], actuals: [0] }))
+        yield* stage.wakes(woken)
+        yield* stage.expect("who is woken", woken.splice(0), ["waiting"])
+        takenAt = yield* other.admitted(reserve(alone, [100]))
+      }
+    })
+  },
+  {
     name: "who does not ask again in time is not waited for",
     act: Effect.fnUntraced(function* (stage: Stage) {
       // The end of this lease is when the waiting one would have to ask again.

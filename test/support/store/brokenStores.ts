@@ -215,6 +215,7 @@ export const brokenStores: Readonly<Record<string, Break>> = {
   "lets nobody pass": Misremembering.strictlyInTurn,
   "does not withdraw": hearingOperations((operation) => (operation._tag === "Withdraw" ? [] : [operation])),
   "wakes nobody": waking(() => {}),
+  "wakes nobody twice": Misremembering.wakesOnce,
   "wakes somebody": waking((_, onWake) => onWake("somebody")),
   "wakes everybody": waking((member, onWake) => {
     for (const name of ["second", "other", member]) onWake(name)

@@ -280,3 +280,16 @@ export const wakesAtOnce: Break = (store) => ({
       Effect.sync(() => onWake("first"))
     )
 })
+
+/** Wakes each member once, whatever comes of it. */
+export const wakesOnce: Break = (store) => {
+  const told = new Set<string>()
+  return {
+    ...store,
+    listen: (group, onWake) =>
+      store.listen(group, (member) => {
+        if (!told.has(member)) onWake(member)
+        told.add(member)
+      })
+  }
+}

@@ -60,7 +60,7 @@ modules.waiting = function()
       heads.isChanged = true
       for index, known in ipairs(heads) do
         if known[MEMBER] == name then
-          if known[TICKET] == ticket then known[ASKS_AT] = asksAt end
+          if known[TICKET] == ticket then known[ASKS_AT], known[WOKEN_AT] = asksAt, 0 end
           if known[TICKET] <= ticket then return end
           table.remove(heads, index)
           break
