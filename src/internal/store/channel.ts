@@ -406,7 +406,7 @@ export class Channel implements Link {
     if (isCurrent) {
       this.#courier.rename()
       this.#stocks.forget()
-      for (const hold of [...this.#turns.keys()]) this.#noteTurn(hold, undefined)
+      for (const hold of this.#turns.keys()) this.#noteTurn(hold, undefined)
       if (why === "Lapsed") this.#lapse()
       else this.#assertAll()
     }
