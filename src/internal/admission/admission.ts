@@ -181,6 +181,7 @@ export class Admission {
   takeBack(hold: Hold): void {
     const { gates, nodes, shared } = hold.path
     hold.status = "asked"
+    hold.refusals++
     for (let index = 0; index < gates.length; index++) {
       if (shared?.indices.includes(index) === true) continue
       gates[index]!.state.settle(hold.amounts[index]!, 0, hold.takenAt)
@@ -370,7 +371,7 @@ export class Admission {
   #take(hold: Hold, now: number): void {
     // As for any limit, an elastic request is asked for its least.
     if (hold.path.hasShadows && isHeard(hold.path)) this.#noteShadow(hold, now)
-    if (hold.most !== undefined) this.#stretch(hold, hold.most, now)
+    if (hold.most !== undefined && hold.refusals < STRETCHES_MAX) this.#stretch(hold, hold.most, now)
     const { counting, gates, hasThresholds } = hold.path
     if (hasThresholds) seeThresholds(counting, now)
     for (let index = 0; index < gates.length; index++) {
@@ -620,6 +621,9 @@ const seeThresholds = (gates: ReadonlyArray<Gate>, now: number): void => {
 }
 
 const admissions = new WeakMap<Timeline, Admission>()
+
+// How often a store is asked for more than the least: each refusal only says that it was too much.
+const STRETCHES_MAX = 3
 
 // How often a request may have its turn in vain before it keeps its place at all its gates.
 const MOVES_MAX = 4

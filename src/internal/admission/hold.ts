@@ -45,6 +45,8 @@ export class Hold {
   declare turn: number | undefined
   /** Whether it waits when it is not let in at once. */
   declare isPatient: boolean
+  /** How often a store has refused it. */
+  declare refusals: number
 
   constructor(
     node: BudgetNode,
@@ -71,6 +73,7 @@ export class Hold {
     this.ticket = undefined
     this.turn = undefined
     this.isPatient = true
+    this.refusals = 0
   }
 
   /** Measures the estimate on a path: before it asks, and when the path has changed. Or says what is wrong with it. */

@@ -60,7 +60,10 @@ export class TokenBucketState implements LimitState {
   update(limit: Limit.TokenBucket, now: number): void {
     const { max, refill, refillMillis } = this.limit
     // What is worth of a refund depends on when the bucket was filled last.
-    if (limit.max === max && limit.refill === refill && limit.refillMillis === refillMillis) return
+    if (limit.max === max && limit.refill === refill && limit.refillMillis === refillMillis) {
+      this.limit = limit
+      return
+    }
     this.#fill(now)
     // What was used stays used: a bucket that grows does not become fuller than its inflow makes it.
     if (limit.refillMillis !== this.limit.refillMillis) this.#fraction = 0
