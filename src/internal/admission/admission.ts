@@ -100,10 +100,16 @@ export class Admission {
    * Whether to ask a store in spite of an obstacle: somebody who does not wait wants to know how long it lasts, or
    * somebody waits whom nobody would wake, because the store knows of nobody who waits here.
    */
-  #hasToAsk(hold: Hold, { amount, at, gate: { isContended, state } }: Obstacle, now: number): boolean {
-    if (isContended || hold.ticket !== undefined || !(state instanceof SharedState)) return false
+  #hasToAsk(hold: Hold, { amount, at, gate }: Obstacle, now: number): boolean {
+    const { isContended, state } = gate
+    if (isContended || !(state instanceof SharedState) || !this.#mayAskAgain(hold, gate)) return false
     const isWorthIt = hold.isPatient ? at === AFTER_SETTLEMENT && state.isForgotten : !state.knows(amount, now)
     return isWorthIt && this.#passesHere(hold, now)
+  }
+
+  /** Whoever was refused asks again at once only where it waits: elsewhere it would not become known by that. */
+  #mayAskAgain(hold: Hold, gate: Gate): boolean {
+    return hold.ticket === undefined || (hold.isPatient && hold.path.shared?.link.waitsAt(hold) === gate)
   }
 
   /** Whether the limits that are this process's own let a request in. */

@@ -7,7 +7,7 @@ import type * as Usage from "../../Usage.ts"
 import type { SharedState } from "../limit/shared.ts"
 import type { Tightening } from "../limit/tighten.ts"
 import type { Hold } from "./hold.ts"
-import type { BudgetNode, Path } from "./node.ts"
+import type { BudgetNode, Gate, Path } from "./node.ts"
 
 /** The shared budgets of a path, and the link to the store that has their counters. */
 export interface SharedRoute extends StoreProtocol.Route {
@@ -37,6 +37,8 @@ export interface Link {
   settle(hold: Hold, route: SharedRoute, ticket: Ticket, actual: Usage.Usage | undefined): void
   /** A hold that the store knows as waiting does not wait any more. */
   leave(hold: Hold, route: SharedRoute): void
+  /** Where a hold waits that the store knows as waiting. */
+  waitsAt(hold: Hold): Gate | undefined
   charge(path: Path, route: SharedRoute, usage: Usage.Usage): void
   pause(node: BudgetNode, millis: number, isGradual: boolean): void
   /** Charges limits with what they have left beyond what a provider says, and tells by how much. */

@@ -38,8 +38,8 @@ export class SharedState implements LimitState {
   /** How many may have asked without an answer. */
   #asking = Number.POSITIVE_INFINITY
   #unanswered = 0
-  /** How many requests of this process the store knows to wait here. */
-  #waiting = 0
+  /** The turn of the request that the store knows to wait here: of each process the one that has waited longest. */
+  #turn: number | undefined
   /** What of a cap is used up for good, as far as it is known. */
   #gone = 0
   /** Counts a share of the limit while the store cannot be reached. */
@@ -76,12 +76,17 @@ export class SharedState implements LimitState {
 
   /** Whether nobody will say when there is room: the store knows of no request of this process that waits or asks here. */
   get isForgotten(): boolean {
-    return this.#waiting === 0 && this.#unanswered === 0 && !this.#isCutOff
+    return this.#turn === undefined && this.#unanswered === 0 && !this.#isCutOff
   }
 
-  /** A request waits here at the store, or does not do so any more. */
-  waits(isWaiting: boolean): void {
-    this.#waiting += isWaiting ? 1 : -1
+  /** A request waits here at the store. */
+  waits(turn: number): void {
+    if (this.#turn === undefined || turn < this.#turn) this.#turn = turn
+  }
+
+  /** A request does not wait here any more. The store does not know of those that have come after it. */
+  leaves(turn: number): void {
+    if (this.#turn !== undefined && turn <= this.#turn) this.#turn = undefined
   }
 
   /** Whether there was room for an amount, as far as the store has told since something was refused. */
@@ -195,7 +200,7 @@ export class SharedState implements LimitState {
     copy.#refusals = this.#refusals
     copy.#asking = this.#asking
     copy.#unanswered = this.#unanswered
-    copy.#waiting = this.#waiting
+    copy.#turn = this.#turn
     copy.#gone = this.#gone
     copy.#isCutOff = this.#isCutOff
     return copy

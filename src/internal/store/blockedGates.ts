@@ -1,5 +1,6 @@
 import type { Gate } from "../admission/node.ts"
 import { type Obstruction, SharedState } from "../limit/shared.ts"
+import type { Turn } from "./outbox.ts"
 
 /** The gates at which a store has refused something that it may let in later. */
 export class BlockedGates {
@@ -12,6 +13,15 @@ export class BlockedGates {
     gate.state.block(amount, obstruction)
     this.#gates.add(gate)
     this.dueAt = Math.min(this.dueAt, obstruction.asksAt)
+  }
+
+  /** A request of this process does not wait any more at a limit at the store, whichever budget it has come through. */
+  leave({ gate: { node, state }, turn }: Turn): void {
+    if (state instanceof SharedState) state.leaves(turn)
+    for (const other of this.#gates) {
+      const isSame = other.node.shared?.key === node.shared?.key && other.state.limit.name === state.limit.name
+      if (isSame && other.state instanceof SharedState) other.state.leaves(turn)
+    }
   }
 
   /** There may be more room at some gates, which are added to those that have changed. */

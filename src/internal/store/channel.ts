@@ -17,7 +17,7 @@ import type { Alarm } from "../timeline.ts"
 import { addContended, type Asking, forEachState, noteAdmitted, noteAnswered } from "./asking.ts"
 import { BlockedGates } from "./blockedGates.ts"
 import { Courier, type Postage, type Sent } from "./courier.ts"
-import { type Errand, Outbox, type Taken } from "./outbox.ts"
+import { type Errand, Outbox, type Taken, type Turn } from "./outbox.ts"
 import { Stocks } from "./stocks.ts"
 
 /** How a process uses a store. */
@@ -66,8 +66,8 @@ export class Channel implements Link {
   readonly #blocked = new BlockedGates()
   /** What the store counts as reserved by this process. */
   readonly #held = new Map<Ticket, Asking>()
-  /** At which limits holds wait at the store. */
-  readonly #turns = new Map<Hold, SharedState>()
+  /** At which limits holds wait at the store, since which turn. */
+  readonly #turns = new Map<Hold, Turn>()
   readonly #nodes = new Map<BudgetNode, number>()
   /** Budgets of which the next batch asks how full they are. */
   readonly #watched = new Set<BudgetNode>()
@@ -118,13 +118,15 @@ export class Channel implements Link {
   }
 
   ask(hold: Hold, route: SharedRoute): Ticket {
-    this.#noteTurn(hold, undefined)
     const ticket = new Ticket()
     const amounts = route.indices.map((index) => hold.amounts[index]!)
     const asking: Asking = { hold, route, ticket, amounts, counts: !this.#isCutOff }
     const taken = this.#isCutOff ? undefined : this.#stocks.grant(route, amounts, this.#admission.timeline.now())
     if (taken === undefined) this.#queue.push(asking)
-    else this.#grant(asking, taken)
+    else {
+      this.leave(hold, route)
+      this.#grant(asking, taken)
+    }
     this.#watch(hold.path, route)
     this.#schedule()
     return ticket
@@ -138,6 +140,7 @@ export class Channel implements Link {
     ticket.takenAt = takenAt
     ticket.aheadMillis = aheadMillis
     hold.turn = undefined
+    this.#noteTurn(hold, undefined)
     this.#held.set(ticket, asking)
     ticket.answer("admitted")
   }
@@ -161,18 +164,23 @@ export class Channel implements Link {
 
   leave(hold: Hold, route: SharedRoute): void {
     if (hold.turn === undefined) return
-    this.#add({ operation: { _tag: "Withdraw", route, ticket: hold.turn } })
+    this.#add(withdrawal(route, hold.turn, this.#turns.get(hold)?.gate))
     hold.turn = undefined
-    this.#noteTurn(hold, undefined)
+    this.#turns.delete(hold)
   }
 
-  /** A hold waits at a limit at the store, or does not wait there any more. */
-  #noteTurn(hold: Hold, state: SharedState | undefined): void {
-    this.#turns.get(hold)?.waits(false)
-    if (state === undefined) this.#turns.delete(hold)
+  waitsAt(hold: Hold): Gate | undefined {
+    return this.#turns.get(hold)?.gate
+  }
+
+  /** At which limit a hold waits at the store, if it does. */
+  #noteTurn(hold: Hold, gate: Gate | undefined): void {
+    const left = this.#turns.get(hold)
+    if (left !== undefined && left.gate !== gate) this.#blocked.leave(left)
+    if (gate === undefined || hold.turn === undefined) this.#turns.delete(hold)
     else {
-      this.#turns.set(hold, state)
-      state.waits(true)
+      this.#turns.set(hold, { gate, turn: hold.turn })
+      if (gate.state instanceof SharedState) gate.state.waits(hold.turn)
     }
   }
 
@@ -283,8 +291,19 @@ export class Channel implements Link {
     const next = this.#queue.length > ASKINGS_MAX ? this.#queue.splice(0, ASKINGS_MAX) : this.#queue
     if (next === this.#queue) this.#queue = []
     const wanted = next.filter(({ ticket }) => ticket.state === "asked")
-    if (wanted.length < next.length) for (const asking of next) if (asking.ticket.state === "over") noteAnswered(asking)
+    if (wanted.length < next.length) this.#drop(next.filter(({ ticket }) => ticket.state === "over"))
     return wanted
+  }
+
+  /** Nobody waits for the answers any more. Others may ask instead. */
+  #drop(askings: ReadonlyArray<Asking>): void {
+    const changed = new Set<Gate>()
+    for (const asking of askings) {
+      noteAnswered(asking)
+      addContended(asking, changed)
+    }
+    this.#blocked.retry(changed, isForgotten)
+    this.#admission.recheck(changed)
   }
 
   /** Where somebody wants to know how full budgets are, or waits for what may never come now, they are looked at. */
@@ -321,7 +340,8 @@ export class Channel implements Link {
     const changed = new Set<Gate>()
     const verdicts = answer.verdicts.values()
     const taken: Taken = { takenAt: answer.now, aheadMillis: 0 }
-    for (const { onVerdict } of errands) {
+    for (const { leaves, onVerdict } of errands) {
+      if (leaves !== undefined) this.#blocked.leave(leaves)
       const isTaken = onVerdict !== undefined && verdicts.next().value === undefined
       onVerdict?.(isTaken ? answer.now : undefined, this.#admission.timeline.now())
     }
@@ -378,11 +398,11 @@ export class Channel implements Link {
     this.#listen()
     forEachState(asking, (state, amount) => state.comesBy(amount, at))
     this.#takeBack(asking)
-    if (index < 0) {
+    const gate = hold.path.gates[route.indices[index] ?? -1]
+    this.#noteTurn(hold, gate)
+    if (gate === undefined) {
       this.#admission.hearPause(route.nodes[-1 - index]!, at)
     } else {
-      const gate = hold.path.gates[route.indices[index]!]!
-      if (turn !== undefined && gate.state instanceof SharedState) this.#noteTurn(hold, gate.state)
       // Whom nobody wakes asks again: not all processes at once.
       const lateBy = at < AFTER_SETTLEMENT ? 0 : Math.floor((askAgainInMillis * this.#around.random()) / 10)
       const asksAt = now + askAgainInMillis + lateBy
@@ -393,11 +413,11 @@ export class Channel implements Link {
 
   /** Somebody asked, and went on or away before there was an answer. */
   #unwanted(asking: Asking, verdict: Verdict, taken: Taken): void {
-    const { amounts, route } = asking
+    const { amounts, hold, route } = asking
     noteAnswered(asking)
     if (verdict === undefined) this.#outbox.settle(route, amounts, taken, undefined)
     else if (verdict.ticket !== undefined) {
-      this.#outbox.add({ operation: { _tag: "Withdraw", route, ticket: verdict.ticket } })
+      this.#outbox.add(withdrawal(route, verdict.ticket, hold.path.gates[route.indices[verdict.index] ?? -1]))
     }
   }
 
@@ -410,10 +430,7 @@ export class Channel implements Link {
       if (why === "Lapsed") this.#lapse()
       else this.#assertAll()
     }
-    for (const asking of askings) {
-      if (asking.ticket.state === "asked") this.#queue.push(asking)
-      else noteAnswered(asking)
-    }
+    this.#queue.push(...askings.filter(({ ticket }) => ticket.state === "asked"))
     for (const errand of errands) {
       const { operation } = errand
       if (operation._tag === "Settle") {
@@ -423,6 +440,7 @@ export class Channel implements Link {
       } else if (errand.onVerdict !== undefined) errand.onVerdict(undefined, this.#admission.timeline.now())
       else if (operation._tag !== "Withdraw" && operation._tag !== "Assert") this.#outbox.add(errand)
     }
+    this.#drop(askings.filter(({ ticket }) => ticket.state !== "asked"))
   }
 
   /** The store has settled what this process held, because it had not heard of it for too long. */
@@ -597,6 +615,12 @@ export class Channel implements Link {
   #log(message: string, cause?: unknown): void {
     this.#around.fork(cause === undefined ? Effect.logWarning(message) : Effect.logWarning(message, cause))
   }
+}
+
+/** Takes back a request that the store knows as waiting. */
+const withdrawal = (route: SharedRoute, turn: number, gate: Gate | undefined): Errand => {
+  const operation: Operation = { _tag: "Withdraw", route, ticket: turn }
+  return gate === undefined ? { operation } : { operation, leaves: { gate, turn } }
 }
 
 /** Whether somebody waits at a gate in this process of whom the store does not know. */

@@ -1,13 +1,15 @@
 import type { Charge, Operation, Settle } from "../../StoreProtocol.ts"
 import * as Usage from "../../Usage.ts"
 import type { SharedRoute, Ticket } from "../admission/link.ts"
-import type { BudgetNode } from "../admission/node.ts"
+import type { BudgetNode, Gate } from "../admission/node.ts"
 
 /** Something to tell or to ask. */
 export interface Errand {
   readonly operation: Operation
   /** Where the store gets room by it. */
   readonly frees?: SharedRoute
+  /** Where somebody does not wait any more that the store knew, and since when it did. */
+  readonly leaves?: Turn
   /** Is told when the store has let it in, if it has, in the store's time, and what time it is here. */
   readonly onVerdict?: (takenAt: number | undefined, now: number) => void
   /** The reservations that it makes the store count again. */
@@ -17,6 +19,12 @@ export interface Errand {
   readonly onSight?: () => void
   /** Is told by how much limits were tightened. */
   readonly onTightened?: (by: ReadonlyArray<number>) => void
+}
+
+/** A place among those that wait at a limit at the store. */
+export interface Turn {
+  readonly gate: Gate
+  readonly turn: number
 }
 
 /** A sum that grows in place. */
