@@ -244,7 +244,8 @@ export interface Look {
  * `Applied`: it was done. `now` is the instant at which it was, in the store's time. `verdicts`, `sights` and `tightened`
  * answer the operations that ask something, each kind in its order. `Lapsed`: the member's lease was over, nothing was
  * done. `Forgotten`: the store does not know what it has answered the member before, so that it must have lost data;
- * nothing was done.
+ * nothing was done. If it remembers anything that the member holds, it releases that as soon as the next batch comes: the
+ * member will say what it holds, as somebody else.
  *
  * @category models
  * @since 0.1.0

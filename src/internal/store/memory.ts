@@ -51,6 +51,8 @@ interface Held {
 interface Member {
   leaseEnd: number
   isLapsed: boolean
+  /** Whether it had answers that this store does not know of. */
+  isLost: boolean
   lapse: Batch["lapse"]
   /** The highest sequence of which it has the answer, and the answers above. */
   answered: number
@@ -137,10 +139,12 @@ class Group {
   #once(member: Member, batch: Batch, now: number, touched: Set<Shared>): Answer {
     const known = member.answers.get(batch.sequence)
     if (known !== undefined) return known
+    if (member.isLost) return { _tag: "Forgotten", now }
     if (member.isLapsed) return { _tag: "Lapsed", now }
     member.answered = Math.max(member.answered, batch.answered)
     for (const sequence of member.answers.keys()) if (sequence <= member.answered) member.answers.delete(sequence)
-    if (batch.sequence <= member.answered || member.answered > member.latest) return { _tag: "Forgotten", now }
+    if (member.answered > member.latest) lose(member, now)
+    if (batch.sequence <= member.answered || member.isLost) return { _tag: "Forgotten", now }
     member.leaseEnd = now + batch.leaseMillis
     member.lapse = batch.lapse
     member.latest = Math.max(member.latest, batch.sequence)
@@ -155,6 +159,7 @@ class Group {
     const member: Member = {
       leaseEnd: now + batch.leaseMillis,
       isLapsed: false,
+      isLost: false,
       lapse: batch.lapse,
       answered: 0,
       latest: 0,
@@ -392,6 +397,13 @@ class Group {
 
 const charge = (state: LimitState, amount: number, now: number): void => {
   if (amount > 0) state.charge(amount, now)
+}
+
+/** A member has had answers that were lost. What it holds it will say as somebody else: here it is over. */
+const lose = (member: Member, now: number): void => {
+  member.isLost = true
+  member.lapse = "release"
+  member.leaseEnd = now
 }
 
 /** Whether what it has counted comes back with time alone, whatever becomes of the reservation. */

@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import * as Limit from "../../Limit.ts"
 import type { Answer } from "../../StoreProtocol.ts"
-import { budget, charge, countersOf, look, reserve, route, settle } from "./asking.ts"
+import { assert, budget, charge, countersOf, look, reserve, route, settle } from "./asking.ts"
 import { type Case, type Stage } from "./stage.ts"
 
 const key = budget("key", Limit.cap("tokens", 100))
@@ -114,6 +114,19 @@ export const repeats: ReadonlyArray<Case> = [
       yield* stage.expect("the answer", _tag, "Forgotten")
       const { sights } = yield* other.ask(look(key))
       yield* stage.expect("what is counted", sights[0]?.used, [10])
+    })
+  },
+  {
+    name: "whoever has later answers than a store has given holds nothing there any more",
+    act: Effect.fnUntraced(function* (stage: Stage) {
+      const [one, again, other] = [stage.member("one"), stage.member("again"), stage.member("other")]
+      yield* one.admitted(reserve(alone, [40]))
+      yield* one.send(one.batch([], { sequence: 7, answered: 5 }))
+      yield* again.ask(assert(alone, [40]))
+      const { sights } = yield* other.ask(look(key))
+      yield* stage.expect("what is counted", countersOf(sights[0]), { used: [40], reserved: [40], open: 1 })
+      const { _tag } = yield* one.send(one.batch([charge(alone, [10])], { sequence: 8, answered: 5 }))
+      yield* stage.expect("the answer from then on", _tag, "Forgotten")
     })
   },
   {

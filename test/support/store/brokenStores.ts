@@ -42,6 +42,7 @@ export const brokenStores: Readonly<Record<string, Break>> = {
   })),
   "does again what was acknowledged, and serves whoever it has forgotten": Misremembering.doesAgainWhatWasAcknowledged,
   "never forgets": hearing((batch) => ({ ...batch, answered: 0 })),
+  "keeps what a member held of whom it has lost data": Misremembering.keepsWhatWasLost,
   "takes whoever it does not know for lost": Misremembering.expectsTheFirst,
 
   "does a batch in pieces": Misremembering.inPieces,

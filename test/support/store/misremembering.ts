@@ -249,6 +249,20 @@ export const expectsTheFirst: Break = (store) => {
   }
 }
 
+/** Finds that it has lost data, and leaves it at that. */
+export const keepsWhatWasLost: Break = (store) => {
+  const latest = new Map<string, number>()
+  return {
+    ...store,
+    apply: (batch) => {
+      const before = latest.get(memberOf(batch)) ?? 0
+      if (batch.answered > before && before > 0) return Effect.succeed({ _tag: "Forgotten", now: 0 })
+      latest.set(memberOf(batch), Math.max(before, batch.sequence))
+      return store.apply(batch)
+    }
+  }
+}
+
 /** Does not know any more that the lease of a member was over. */
 export const forgetsLapsed: Break = (store) => ({
   ...store,

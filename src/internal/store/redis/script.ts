@@ -82,9 +82,17 @@ local function noteAnswered(latest)
   return answered
 end
 
+-- The member has had answers that were lost. What it holds it will say as somebody else: here it is over.
+local function lose()
+  put('lost', '1')
+  put('lapse', 'release')
+  put('leaseEnd', written(now))
+  call('ZADD', members, written(now), name)
+end
+
 local function answer()
   local id = 'answer/' .. written(sequence)
-  known = call('HMGET', member, 'leaseEnd', 'lapsed', 'answered', 'latest', 'expiresAt', 'lapse', id)
+  known = call('HMGET', member, 'leaseEnd', 'lost', 'answered', 'latest', 'expiresAt', 'lapse', id)
   local leaseEnd = known[1] and tonumber(known[1])
   if leaseEnd and leaseEnd + REMEMBER_LAPSED_MILLIS <= now and not call('ZSCORE', members, name) then
     call('DEL', member)
@@ -92,9 +100,11 @@ local function answer()
   end
   if not leaseEnd and answeredUpTo > 0 then return '[' .. FORGOTTEN .. ',' .. written(now) .. ']' end
   if known[7] then return known[7] end
+  if known[2] then return '[' .. FORGOTTEN .. ',' .. written(now) .. ']' end
   if leaseEnd and leaseEnd <= now then return '[' .. LAPSED .. ',' .. written(now) .. ']' end
   local latest = tonumber(known[4] or 0)
   local answered = noteAnswered(latest)
+  if answered > latest then lose() end
   if sequence <= answered or answered > latest then return '[' .. FORGOTTEN .. ',' .. written(now) .. ']' end
   local leased = written(now + leaseMillis)
   put('leaseEnd', leased)
