@@ -1,62 +1,20 @@
-import { assert, it } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import { Budget, type BudgetStore, Limit } from "effect-budget"
-import * as Deferred from "effect/Deferred"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as References from "effect/References"
-import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
 import * as Proxy from "./support/redis/proxy.ts"
-import { connect } from "./support/redis/server.ts"
-import { describeServerProcess } from "./support/redis/servers.ts"
+import { startNative } from "./support/redis/native.ts"
+import { connect, type ServerProcess } from "./support/redis/server.ts"
+import { describeDurableServers, describeOn, describeServerProcess, nativeMissing } from "./support/redis/servers.ts"
+import { become, eventsOf, live, openCall, ROUNDING_MILLIS, spend, timed, used } from "./support/store/calls.ts"
 import { eventually } from "./support/store/eventually.ts"
-import { budgetAt, type Counters, countersOf, key, tokens } from "./support/store/user.ts"
+import { everySecond } from "./support/store/load.ts"
+import { budgetAt, countersOf, key } from "./support/store/user.ts"
 import { startWorker } from "./support/store/worker.ts"
-
-/** A test by the real clock. What a store logs when it is in trouble is not for whoever reads the report. */
-const live = <E>(name: string, body: () => Effect.Effect<void, E, Scope.Scope>): void =>
-  it.live(name, () => Effect.provideService(body(), References.MinimumLogLevel, "None"), 60_000)
-
-const spend = (budget: Budget.Budget, estimate: number, actual = estimate) =>
-  budget.spend({ estimate: tokens(estimate), actual: () => tokens(actual) })(Effect.void)
-
-/** A call that is open until its end is told. */
-const openCall = Effect.fnUntraced(function* (budget: Budget.Budget, estimate: number, actual: number) {
-  const begun = yield* Deferred.make<void>()
-  const end = yield* Deferred.make<void>()
-  const call = yield* Effect.andThen(Deferred.succeed(begun, undefined), Deferred.await(end)).pipe(
-    budget.spend({ estimate: tokens(estimate), actual: () => tokens(actual) }),
-    Effect.forkChild
-  )
-  yield* Deferred.await(begun)
-  return Effect.andThen(Deferred.succeed(end, undefined), Fiber.join(call))
-})
-
-const eventsOf = Effect.fnUntraced(function* (budget: Budget.Budget) {
-  const told: Array<string> = []
-  yield* Effect.forkScoped(
-    Stream.runForEach(budget.events, ({ _tag }) => Effect.sync(() => void told.push(_tag))),
-    { startImmediately: true }
-  )
-  return told
-})
-
-const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.suspend(() => {
-    const since = performance.now()
-    return Effect.map(effect, (value) => ({ value, millis: performance.now() - since }))
-  })
-
-/** Counters as they have to be, in the end. */
-const become = (counters: Effect.Effect<Counters>, expected: Partial<Counters>) =>
-  eventually(counters, (seen) => assert.deepStrictEqual({ ...seen, ...expected }, seen))
-
-/** The limits of the key of all tests: a cap on tokens, and how many calls are open. */
-const used = (cap: number, concurrency: number): Partial<Counters> => ({ used: [cap, concurrency], open: concurrency })
+import { makeWallClock } from "./support/wallClock.ts"
 
 const LEASE_MILLIS = 600
-/** How much earlier something may seem to happen, because clocks count whole milliseconds. */
-const ROUNDING_MILLIS = 2
 
 describeServerProcess("a process that is killed", ({ start }) => {
   for (const onLapse of ["charge", "release"] as const) {
@@ -230,4 +188,145 @@ describeServerProcess("a server that has forgotten the script", ({ start }) => {
       }
     })
   )
+})
+
+describeDurableServers("a server that is killed and started again with its data", ({ start }) => {
+  live("goes on counting what is open, and is told once what was settled meanwhile", () =>
+    Effect.gen(function* () {
+      const server = yield* start
+      const [one, other] = [yield* budgetAt(server, key), yield* budgetAt(server, key)]
+      yield* spend(one, 100)
+      const endOne = yield* openCall(one, 300, 250)
+      const endOther = yield* openCall(other, 200, 150)
+      yield* server.kill
+      yield* endOne
+      assert.strictEqual((yield* Effect.flip(spend(one, 10))).reason._tag, "BudgetStoreError")
+      yield* server.restart
+      yield* become(countersOf(one), { ...used(550, 1), reserved: [200, 1], spent: 350 })
+      yield* endOther
+      yield* become(countersOf(other), { ...used(500, 0), reserved: [0, 0], spent: 500 })
+      yield* spend(one, 10)
+      yield* become(countersOf(other), { ...used(510, 0), spent: 510 })
+    })
+  )
+})
+
+describeServerProcess("a server that is killed and started again without its data", ({ start }) => {
+  live("is told what is open, and what was settled meanwhile", () =>
+    Effect.gen(function* () {
+      const server = yield* start
+      const [one, other] = [yield* budgetAt(server, key), yield* budgetAt(server, key)]
+      yield* spend(one, 100)
+      const endOne = yield* openCall(one, 300, 250)
+      const endOther = yield* openCall(other, 200, 150)
+      yield* server.kill
+      yield* endOne
+      yield* server.restartEmpty
+      // What was used before is lost.
+      yield* become(countersOf(one), { used: [250, 0], spent: 250 })
+      yield* become(countersOf(other), { ...used(450, 1), reserved: [200, 1], spent: 250 })
+      yield* endOther
+      yield* become(countersOf(one), { ...used(400, 0), reserved: [0, 0], spent: 400 })
+    })
+  )
+})
+
+/** One that is started again with the data that it has saved, which are older than what it had answered last. */
+const savedOnly = { name: "redis-server with a snapshot", start: startNative(), missing: nativeMissing }
+
+const save = ({ url }: ServerProcess) =>
+  Effect.scoped(Effect.flatMap(connect(url), (send) => Effect.promise(() => send("SAVE"))))
+
+describeOn([savedOnly])("a server that has lost what it was told last", ({ start }) => {
+  for (const onLapse of ["charge", "release"] as const) {
+    live(`counts what is open once (${onLapse})`, () =>
+      Effect.gen(function* () {
+        const server = yield* start
+        const options: BudgetStore.Options = { onLapse, lease: LEASE_MILLIS }
+        const [one, other] = [yield* budgetAt(server, key, options), yield* budgetAt(server, key, options)]
+        const endKept = yield* openCall(one, 300, 250)
+        const endOld = yield* openCall(one, 100, 50)
+        yield* save(server)
+        yield* endOld
+        const endNew = yield* openCall(one, 200, 150)
+        yield* server.kill
+        yield* server.restart
+        // What was settled since is lost. All that can be known is what is open now.
+        yield* become(countersOf(one), { ...used(500, 2), reserved: [500, 2] })
+        yield* Effect.all([endKept, endNew])
+        yield* become(countersOf(other), { ...used(400, 0), reserved: [0, 0], spent: 400 })
+        // So it is still when the lease is over that the server remembers.
+        yield* Effect.sleep(LEASE_MILLIS)
+        yield* become(countersOf(other), { ...used(400, 0), reserved: [0, 0], spent: 400 })
+      })
+    )
+  }
+})
+
+describeServerProcess("a server that answers slowly", ({ start }) => {
+  live("is asked for more at a time, and counts everything", () =>
+    Effect.gen(function* () {
+      const proxy = yield* Proxy.make(yield* start)
+      const roomy = Budget.make({
+        name: "key",
+        key: "openai",
+        limits: [Limit.cap("tokens", 1_000_000), Limit.concurrency(1_000)]
+      })
+      const one = yield* budgetAt(proxy, roomy)
+      const slowness = Effect.gen(function* () {
+        const held = yield* proxy.holdReplies(SCRIPTS)
+        yield* Effect.sleep(200)
+        yield* held.release
+      })
+      yield* Effect.forkScoped(Effect.forever(slowness))
+      // Calls come one by one, not all at once.
+      const calls = Array.from({ length: 1_000 }, (_, index) => Effect.delay(spend(one, 10, 7), index))
+      yield* Effect.all(calls, { concurrency: "unbounded" })
+      yield* become(countersOf(one), { ...used(7_000, 0), reserved: [0, 0], spent: 7_000 })
+      const batches = (yield* proxy.commands).filter(SCRIPTS).length
+      assert.isBelow(batches, 200)
+    })
+  )
+})
+
+const HOUR_MILLIS = 3_600_000
+
+describeServerProcess("a process whose clock is wrong by an hour", ({ start }) => {
+  for (const aheadMillis of [HOUR_MILLIS, -HOUR_MILLIS]) {
+    live(`counts in the same windows as others (${aheadMillis > 0 ? "ahead" : "behind"})`, () =>
+      Effect.gen(function* () {
+        const server = yield* start
+        const wall = yield* makeWallClock
+        yield* wall.setBy(aheadMillis)
+        const wrongly = Effect.provideService(Clock.Clock, wall.clock)
+        const make = Budget.make({
+          name: "key",
+          key: "openai",
+          limits: [Limit.slidingWindow("tokens", 100, 1_000), Limit.fixedWindow("requests", 3, everySecond)]
+        })
+        const one = yield* wrongly(budgetAt(server, make))
+        const other = yield* budgetAt(server, make)
+
+        const first = yield* timed(
+          Effect.gen(function* () {
+            yield* wrongly(spend(one, 100))
+            yield* Effect.all([wrongly(spend(one, 50)), spend(other, 50)], { concurrency: "unbounded" })
+          })
+        )
+        assert.isAtLeast(first.millis, 1_000 - ROUNDING_MILLIS)
+
+        // An administrator sets the clock right while somebody waits.
+        const begin = Math.floor(Date.now() / 1_000)
+        const calls = Array.from({ length: 6 }, () => [wrongly(spend(one, 1)), spend(other, 1)]).flat()
+        const all = yield* Effect.forkChild(Effect.all(calls, { concurrency: "unbounded" }))
+        yield* Effect.sleep(500)
+        yield* wall.setBy(-aheadMillis)
+        yield* Fiber.join(all)
+        const seconds = Math.floor(Date.now() / 1_000) - begin
+        // Three in each second, of which the first may have been used up.
+        assert.isAtLeast(seconds, 3)
+        assert.isBelow(seconds, 15)
+      })
+    )
+  }
 })
