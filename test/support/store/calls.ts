@@ -12,7 +12,9 @@ import { type Counters, tokens } from "./user.ts"
 
 /** A test by the real clock. What a store logs when it is in trouble is not for whoever reads the report. */
 export const live = <E>(name: string, body: () => Effect.Effect<void, E, Scope.Scope>): void =>
-  it.live(name, () => Effect.provideService(body(), References.MinimumLogLevel, "None"), 60_000)
+  it.live(name, () => quietly(body()), 60_000)
+
+export const quietly = Effect.provideService(References.MinimumLogLevel, "None")
 
 export const spend = (budget: Budget.Budget, estimate: number, actual = estimate) =>
   budget.spend({ estimate: tokens(estimate), actual: () => tokens(actual) })(Effect.void)

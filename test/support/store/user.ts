@@ -12,6 +12,8 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Redis from "effect/persistence/Redis"
 import type * as Scope from "effect/Scope"
+import * as ClusterClient from "../redis/clusterClient.ts"
+import type { Cluster } from "../redis/cluster.ts"
 import { layerAt, type Server } from "../redis/server.ts"
 
 export const tokens = (inputTokens: number): Usage.Usage => Usage.make({ inputTokens })
@@ -47,6 +49,17 @@ export const userAt = (
   options: BudgetStore.Options = {}
 ): Effect.Effect<Context.Context<BudgetStore.BudgetStore>, Redis.RedisError, Scope.Scope> =>
   Layer.build(RedisBudgetStore.layer({ ...options, prefix: keyPrefix }).pipe(Layer.provide(layerAt(url))))
+
+/** The same in a cluster. */
+export const userOfCluster = (
+  { keyPrefix, nodes }: Pick<Cluster, "keyPrefix" | "nodes">,
+  options: BudgetStore.Options = {}
+): Effect.Effect<Context.Context<BudgetStore.BudgetStore>, Redis.RedisError, Scope.Scope> =>
+  Layer.build(
+    RedisBudgetStore.layer({ ...options, prefix: keyPrefix }).pipe(
+      Layer.provide(ClusterClient.layer({ rootNodes: nodes.map(({ url }) => ({ url })) }))
+    )
+  )
 
 /** As {@link userAt}, and a budget of it. */
 export const budgetAt = <E>(
