@@ -46,9 +46,15 @@ export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     return Effect.map(effect, (value) => ({ value, millis: performance.now() - since }))
   })
 
-/** Counters as they have to be, in the end. */
+/** Counters as they have to be, in the end. What was heard before does not count. */
 export const become = (counters: Effect.Effect<Counters>, expected: Partial<Counters>) =>
-  eventually(counters, (seen) => assert.deepStrictEqual({ ...seen, ...expected }, seen))
+  Effect.suspend(() => {
+    const since = Date.now()
+    return eventually(counters, (seen) => {
+      assert.deepStrictEqual({ ...seen, ...expected }, seen)
+      assert.isAtLeast(seen.asOf, since)
+    })
+  })
 
 /** The limits of the key of all tests: a cap on tokens, and how many calls are open. */
 export const used = (cap: number, concurrency: number): Partial<Counters> => ({

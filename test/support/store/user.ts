@@ -26,6 +26,8 @@ export const key = Budget.make({
 })
 
 export interface Counters {
+  /** When it was so. While the store cannot be reached, it is what was heard last. */
+  readonly asOf: number
   readonly open: number
   readonly waiting: number
   readonly spent: number
@@ -35,7 +37,8 @@ export interface Counters {
 }
 
 export const countersOf = (budget: Budget.Budget): Effect.Effect<Counters> =>
-  Effect.map(budget.snapshot, ({ limits, open, spent, waiting }) => ({
+  Effect.map(budget.snapshot, ({ asOf, limits, open, spent, waiting }) => ({
+    asOf,
     open,
     waiting,
     spent: spent.inputTokens,
