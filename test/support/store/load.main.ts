@@ -98,7 +98,8 @@ const call = (budget: Budget.Budget, random: Random): Effect.Effect<boolean> =>
     const error = Exit.isFailure(exit) ? exit.cause.reasons[0] : undefined
     const reason = error?._tag === "Fail" && error.error !== "a failure" ? error.error.reason : undefined
     if (reason === undefined || reason._tag === "BudgetStoreError") return yield* Effect.die(exit)
-    return reason._tag === "BudgetExceeded" && reason.reserved === 0
+    // Who is patient is refused only if there will never be room.
+    return reason._tag === "BudgetExceeded" && maxWait === undefined
   })
 
 const caller = (budget: Budget.Budget, random: Random): Effect.Effect<void> =>
