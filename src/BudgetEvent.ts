@@ -1,7 +1,9 @@
 /**
  * What happens to the reservations of a budget, as it happens.
  *
- * A budget reports its own reservations and those of the budgets inside it; `budget` names the one that was asked.
+ * A budget reports its own reservations and those of the budgets inside it; `budget` names the one that was asked. `at`
+ * is when it happened, in milliseconds since 1970 by Effect's Clock. What happens to one request has the same `call`: a
+ * number that no other request has, as long as they have the same Clock.
  *
  * @since 0.1.0
  */
@@ -31,16 +33,31 @@ export type BudgetEvent =
   | StoreReached
 
 /**
- * A reservation was admitted, after waiting for so long. `estimate` is what was granted.
+ * A reservation was admitted, after waiting for so long. `estimate` is what was granted. `waitedFor` is the limit that
+ * kept it waiting last, if one did: a pause and the turns of others are none.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Admitted {
   readonly _tag: "Admitted"
+  readonly at: number
+  readonly call: number
   readonly budget: string
   readonly estimate: Usage.Usage
   readonly waitedMillis: number
+  readonly waitedFor: LimitOfBudget | undefined
+}
+
+/**
+ * A limit, and the budget that has it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface LimitOfBudget {
+  readonly budget: string
+  readonly limit: Limit.Limit
 }
 
 /**
@@ -58,6 +75,8 @@ export interface Admitted {
  */
 export interface Shadowed {
   readonly _tag: "Shadowed"
+  readonly at: number
+  readonly call: number
   readonly budget: string
   readonly estimate: Usage.Usage
   readonly reason: BudgetError.Reason
@@ -71,6 +90,8 @@ export interface Shadowed {
  */
 export interface Refused {
   readonly _tag: "Refused"
+  readonly at: number
+  readonly call: number
   readonly budget: string
   readonly estimate: Usage.Usage
   readonly reason: BudgetError.Reason
@@ -84,6 +105,8 @@ export interface Refused {
  */
 export interface Settled {
   readonly _tag: "Settled"
+  readonly at: number
+  readonly call: number
   readonly budget: string
   readonly estimate: Usage.Usage
   readonly actual: Usage.Usage
@@ -97,6 +120,7 @@ export interface Settled {
  */
 export interface Charged {
   readonly _tag: "Charged"
+  readonly at: number
   readonly budget: string
   readonly usage: Usage.Usage
 }
@@ -110,6 +134,7 @@ export interface Charged {
  */
 export interface Tightened {
   readonly _tag: "Tightened"
+  readonly at: number
   readonly budget: string
   readonly limit: Limit.Limit
   readonly by: number
@@ -125,6 +150,7 @@ export interface Tightened {
  */
 export interface ThresholdReached {
   readonly _tag: "ThresholdReached"
+  readonly at: number
   readonly budget: string
   readonly limit: Limit.Limit
   readonly threshold: number
@@ -139,6 +165,8 @@ export interface ThresholdReached {
  */
 export interface Overran {
   readonly _tag: "Overran"
+  readonly at: number
+  readonly call: number
   readonly budget: string
   readonly limit: Limit.Limit
   readonly overrun: number
@@ -153,6 +181,8 @@ export interface Overran {
  */
 export interface InvalidReport {
   readonly _tag: "InvalidReport"
+  readonly at: number
+  readonly call: number
   readonly budget: string
   readonly estimate: Usage.Usage
   readonly problem: string
@@ -166,6 +196,8 @@ export interface InvalidReport {
  */
 export interface SettledAlready {
   readonly _tag: "SettledAlready"
+  readonly at: number
+  readonly call: number
   readonly budget: string
   readonly estimate: Usage.Usage
   readonly attempted: "commit" | "release" | "record"
@@ -180,6 +212,8 @@ export interface SettledAlready {
  */
 export interface LeaseExpired {
   readonly _tag: "LeaseExpired"
+  readonly at: number
+  readonly call: number
   readonly budget: string
   readonly estimate: Usage.Usage
 }
@@ -192,6 +226,7 @@ export interface LeaseExpired {
  */
 export interface StoreUnreachable {
   readonly _tag: "StoreUnreachable"
+  readonly at: number
   readonly budget: string
   readonly cause: unknown
 }
@@ -204,5 +239,6 @@ export interface StoreUnreachable {
  */
 export interface StoreReached {
   readonly _tag: "StoreReached"
+  readonly at: number
   readonly budget: string
 }

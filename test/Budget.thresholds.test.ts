@@ -39,6 +39,7 @@ describe("a threshold", () => {
       yield* take(budget, 2)
       expect((yield* heard)[0]).toEqual({
         _tag: "ThresholdReached",
+        at: 0,
         budget: "run",
         limit: window,
         threshold: 0.5,

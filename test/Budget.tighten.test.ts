@@ -32,7 +32,7 @@ describe("tighten", () => {
       yield* budget.tighten(says(60))
       expect(yield* availableIn(budget)).toEqual([60])
       expect((yield* budget.snapshot).spent.inputTokens).toBe(10)
-      expect(yield* heard).toEqual([{ _tag: "Tightened", budget: "key", limit: window, by: 30 }])
+      expect(yield* heard).toEqual([{ _tag: "Tightened", at: 0, budget: "key", limit: window, by: 30 }])
     })
   )
 

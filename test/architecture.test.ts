@@ -73,7 +73,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   {
     name: "budget",
     files: /^(Budget|BudgetMap|Reservation)\.ts$|^internal\/(bound|budget|enter|events|retention|settlement)\.ts$/,
-    mayImport: ["usage", "limit", "deadline", "error", "ledger", "admission", "store"],
+    mayImport: ["usage", "limit", "deadline", "error", "ledger", "timeline", "admission", "store"],
     effect: /^effect\/\w+$/
   },
   {

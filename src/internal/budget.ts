@@ -139,7 +139,7 @@ class BudgetImpl implements Budget.Budget {
   }
 
   get events(): Stream.Stream<BudgetEvent> {
-    return events(this.node)
+    return events(this.node, this.admission.timeline)
   }
 
   pauseUntil(instant: DateTime.DateTime.Input, options?: Budget.PauseOptions): Effect.Effect<void> {

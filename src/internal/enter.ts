@@ -3,12 +3,14 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as BudgetError from "../BudgetError.ts"
+import type { LimitOfBudget } from "../BudgetEvent.ts"
 import type { Place } from "../Budget.ts"
 import type * as Usage from "../Usage.ts"
 import type { Admission, Obstacle } from "./admission/admission.ts"
 import { boundOf } from "./bound.ts"
 import { forecast } from "./admission/forecast.ts"
 import type { Hold } from "./admission/hold.ts"
+import type { Gate } from "./admission/node.ts"
 import type { Outcome, Sleeper, Waiter } from "./admission/line.ts"
 import type { Reply, Ticket } from "./admission/link.ts"
 import { invalidEstimate, refusal } from "./admission/refusal.ts"
@@ -176,11 +178,19 @@ const admitted = <A, E, R>(hold: Hold, proceed: (hold: Hold) => Effect.Effect<A,
 const reportAdmitted = (hold: Hold): void => {
   // A slice is no call, and is not settled like one.
   if (hold instanceof Carving) return
-  const { estimate, node, path, shadowed, takenAt, waiter } = hold
+  const { arrival: call, estimate, node, path, shadowed, takenAt, waiter } = hold
   if (shadowed !== undefined) tell(path, shadowed)
   const waitedMillis = waiter === undefined ? 0 : takenAt - waiter.since
-  tell(path, { _tag: "Admitted", budget: node.name, estimate, waitedMillis })
+  const waitedFor = waitedMillis === 0 ? undefined : limitAt(waiter?.gate)
+  tell(path, { _tag: "Admitted", call, budget: node.name, estimate, waitedMillis, waitedFor })
 }
 
-const reportRefused = ({ estimate, node, path }: Hold, { reason }: BudgetError.BudgetError): void =>
-  tell(path, { _tag: "Refused", budget: node.name, estimate, reason })
+const limitAt = (gate: Gate | undefined): LimitOfBudget | undefined => {
+  const limit = gate?.state.limit
+  return gate === undefined || limit === undefined || limit._tag === "Pause"
+    ? undefined
+    : { budget: gate.node.name, limit }
+}
+
+const reportRefused = ({ arrival: call, estimate, node, path }: Hold, { reason }: BudgetError.BudgetError): void =>
+  tell(path, { _tag: "Refused", call, budget: node.name, estimate, reason })

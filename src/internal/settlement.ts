@@ -144,21 +144,23 @@ const release = (admission: Admission, hold: Hold): void => {
   if (hold.hasEntered && isHeard(hold.path)) reportSettled(hold, Usage.zero)
 }
 
-const reportSettled = ({ estimate, node, path }: Hold, actual: Usage.Usage): void =>
-  tell(path, { _tag: "Settled", budget: node.name, estimate, actual })
+const reportSettled = ({ arrival: call, estimate, node, path }: Hold, actual: Usage.Usage): void =>
+  tell(path, { _tag: "Settled", call, budget: node.name, estimate, actual })
 
-const reportOverran = ({ node, path }: Hold, limit: Limit.Limit | Pause, overrun: number): void => {
-  if (limit._tag !== "Pause") tell(path, { _tag: "Overran", budget: node.name, limit, overrun })
+const reportOverran = ({ arrival: call, node, path }: Hold, limit: Limit.Limit | Pause, overrun: number): void => {
+  if (limit._tag !== "Pause") tell(path, { _tag: "Overran", call, budget: node.name, limit, overrun })
 }
 
 const reportInvalid = (hold: Hold, problem: string, consequence: string): Effect.Effect<void> => {
-  const budget = hold.node.name
-  tell(hold.path, { _tag: "InvalidReport", budget, estimate: hold.estimate, problem })
+  const { arrival: call, estimate, node, path } = hold
+  const budget = node.name
+  tell(path, { _tag: "InvalidReport", call, budget, estimate, problem })
   return Effect.logWarning(`${budget}: the reported usage makes no sense, ${consequence}: ${problem}`)
 }
 
 const reportSettledAlready = (hold: Hold, attempted: SettledAlready["attempted"]): Effect.Effect<void> => {
-  const budget = hold.node.name
-  tell(hold.path, { _tag: "SettledAlready", budget, estimate: hold.estimate, attempted })
-  return Effect.logError(`${budget}: ${attempted} of a reservation that is already ${hold.status} is ignored`)
+  const { arrival: call, estimate, node, path, status } = hold
+  const budget = node.name
+  tell(path, { _tag: "SettledAlready", call, budget, estimate, attempted })
+  return Effect.logError(`${budget}: ${attempted} of a reservation that is already ${status} is ignored`)
 }

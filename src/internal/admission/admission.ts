@@ -391,8 +391,8 @@ export class Admission {
   #noteShadow(hold: Hold, now: number): void {
     const obstacle = this.#obstacle(hold, now, true)
     if (obstacle === undefined) return
-    const { estimate, node } = hold
-    hold.shadowed = { _tag: "Shadowed", budget: node.name, estimate, reason: reasonOf(obstacle, now) }
+    const { arrival: call, estimate, node } = hold
+    hold.shadowed = { _tag: "Shadowed", call, budget: node.name, estimate, reason: reasonOf(obstacle, now) }
   }
 
   #tellReached(gates: ReadonlyArray<Gate>, now: number): void {

@@ -1,11 +1,11 @@
 import * as Predicate from "effect/Predicate"
-import type { Shadowed } from "../../BudgetEvent.ts"
 import type * as Meter from "../../Meter.ts"
 import * as Usage from "../../Usage.ts"
 import { SharedState } from "../limit/shared.ts"
 import { problemOfRange } from "./elastic.ts"
 import type { Waiter } from "./line.ts"
 import type { Ticket } from "./link.ts"
+import type { Happening } from "./listeners.ts"
 import type { BudgetNode, Gate, Path } from "./node.ts"
 
 /**
@@ -23,14 +23,14 @@ export class Hold {
   declare readonly most: Usage.Usage | undefined
   /** Higher goes first within the budget. */
   declare readonly priority: number
-  /** The order of arrival. */
+  /** The order of arrival, and the number of the request. */
   declare readonly arrival: number
   declare path: Path
   declare amounts: Array<number>
   declare status: "asked" | "open" | "committed" | "released"
   declare takenAt: number
   /** What is told if a shadow limit would have kept it out when it was admitted. */
-  declare shadowed: Shadowed | undefined
+  declare shadowed: Happening | undefined
   /** Its place in line, once it had to wait. */
   declare waiter: Waiter | undefined
   /** Whether whoever asked knows that it is open: before, there is nothing to tell. */

@@ -1,6 +1,11 @@
 import type { BudgetEvent } from "../../BudgetEvent.ts"
 import type { Path } from "./node.ts"
 
+/** What happens, before anybody has noted when. */
+export type Happening = Untimed<BudgetEvent>
+
+type Untimed<Event> = Event extends BudgetEvent ? Omit<Event, "at"> : never
+
 /** Whether anybody listens to a budget of a path, so that its events are worth making. */
 export const isHeard = (path: Path): boolean => {
   for (const node of path.nodes) if (node.listeners !== undefined) return true
@@ -8,7 +13,7 @@ export const isHeard = (path: Path): boolean => {
 }
 
 /** Tells what has happened to everyone who listens to a budget of a path. */
-export const tell = (path: Path, event: BudgetEvent): void => {
+export const tell = (path: Path, event: Happening): void => {
   for (const node of path.nodes) {
     for (const listener of node.listeners ?? []) listener(event)
   }

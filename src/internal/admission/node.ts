@@ -1,4 +1,3 @@
-import type { BudgetEvent } from "../../BudgetEvent.ts"
 import type { SharedBudget } from "../../StoreProtocol.ts"
 import { isBuiltIn, type Meter } from "../../Meter.ts"
 import type { Ledger } from "../ledger.ts"
@@ -10,6 +9,7 @@ import type { Alarm } from "../timeline.ts"
 import type { FairQueue } from "./fairQueue.ts"
 import type { Line, Waiter } from "./line.ts"
 import type { Shared, SharedRoute } from "./link.ts"
+import type { Happening } from "./listeners.ts"
 
 /** One limit of a budget, and who waits at it. */
 export class Gate {
@@ -99,7 +99,7 @@ export class BudgetNode {
   gates: ReadonlyArray<Gate>
   line: Line | undefined
   /** Who is told what happens here. Absent while nobody listens. */
-  listeners: Set<(event: BudgetEvent) => void> | undefined
+  listeners: Set<(event: Happening) => void> | undefined
   #lines: Set<Line> | undefined
   #path: Path | undefined
   #pathEdition = 0

@@ -448,7 +448,7 @@ export class Channel implements Link {
     const late = this.#outbox.dropSettles()
     for (const { hold, ticket } of this.#held.values()) {
       ticket.state = "over"
-      tell(hold.path, { _tag: "LeaseExpired", budget: hold.node.name, estimate: hold.estimate })
+      tell(hold.path, { _tag: "LeaseExpired", call: hold.arrival, budget: hold.node.name, estimate: hold.estimate })
     }
     const count = this.#held.size + late
     this.#held.clear()
