@@ -13,14 +13,18 @@ import { BudgetError } from "../../../src/BudgetError.ts"
 import * as BudgetStore from "../../../src/BudgetStore.ts"
 import type { BudgetEvent } from "../../../src/BudgetEvent.ts"
 import * as Deadline from "../../../src/Deadline.ts"
+import { makeMemory } from "../../../src/internal/store/memory.ts"
 import type { Reservation } from "../../../src/Reservation.ts"
+import type { Store } from "../../../src/StoreProtocol.ts"
 import type * as Usage from "../../../src/Usage.ts"
 import { Random } from "../random.ts"
 import type { Entry, Happening, Log } from "./log.ts"
 import { type BudgetPlan, type Call, type Deed, isExact, type Program, type Step } from "./program.ts"
 import { World } from "./virtualTime.ts"
 
-export const run = (program: Program): Log => new Driver(program).run()
+/** What is shared is in a store that is made for this run. */
+export const run = (program: Program, makeStore: Effect.Effect<Store> = makeMemory): Log =>
+  new Driver(program, makeStore).run()
 
 /** How a call fails of its own accord. */
 class CallFailed {
@@ -34,6 +38,7 @@ interface Made {
 
 class Driver {
   readonly #program: Program
+  readonly #makeStore: Effect.Effect<Store>
   readonly #world: World
   readonly #made: Array<Made> = []
   readonly #entries: Array<Entry> = []
@@ -46,8 +51,9 @@ class Driver {
   #sharing: Context.Context<BudgetStore.BudgetStore> | undefined
   #setBack = 0
 
-  constructor(program: Program) {
+  constructor(program: Program, makeStore: Effect.Effect<Store>) {
     this.#program = program
+    this.#makeStore = makeStore
     this.#world = new World(program.startsAt, program, new Random(1))
     this.#world.afterTask = () => this.#interruptWoken()
   }
@@ -96,7 +102,7 @@ class Driver {
   }
 
   #store(): Context.Context<BudgetStore.BudgetStore> {
-    const layer = BudgetStore.layerMemory({ ahead: this.#program.aheadMillis })
+    const layer = BudgetStore.layer(this.#makeStore, { ahead: this.#program.aheadMillis })
     this.#sharing ??= this.#await(withSeed(Layer.buildWithScope(layer, Scope.makeUnsafe()), 1))
     return this.#sharing
   }
