@@ -1,4 +1,4 @@
-import { describe, expect, it } from "@effect/vitest"
+import { expect, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -8,12 +8,13 @@ import * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import * as Budget from "../src/Budget.ts"
 import * as BudgetStore from "../src/BudgetStore.ts"
-import { makeMemory } from "../src/internal/store/memory.ts"
 import * as Limit from "../src/Limit.ts"
 import type { Store } from "../src/StoreProtocol.ts"
 import * as Usage from "../src/Usage.ts"
 import { expectAtRest } from "./support/atRest.ts"
 import { interruptAtEveryOperation } from "./support/interruptAtEveryOperation.ts"
+import { othersTurn } from "./support/latch.ts"
+import { describeStores } from "./support/store/kinds.ts"
 
 const MINUTE = 60_000
 
@@ -68,10 +69,10 @@ const watched = (store: Store) => {
 }
 
 /** A process in which the call is made, and another one in which everything else happens. */
-const two = Effect.fnUntraced(function* (options?: BudgetStore.Options) {
-  const store = yield* makeMemory
+const two = Effect.fnUntraced(function* (make: Effect.Effect<Store>) {
+  const store = yield* make
   const call = watched(store)
-  return { call, here: yield* processOn(call.store, options), elsewhere: yield* processOn(store, options) }
+  return { call, here: yield* processOn(call.store), elsewhere: yield* processOn(store) }
 })
 
 /** What the call was charged, after everything that must hold when it is over. `spentByOthers` are input tokens. */
@@ -103,10 +104,12 @@ const chargedTo = Effect.fnUntraced(function* (
 const committing: Call = (budget, running) =>
   budget.withReservation(estimate, (reservation) => Effect.andThen(running, reservation.commit(actual)))
 
+const isWaiting = (call: Fiber.Fiber<unknown, unknown>) => call.pollUnsafe() === undefined
+
 /** Calls that are over without that any more time passes. */
 const areOver = Effect.fnUntraced(function* (calls: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) {
-  for (let turn = 0; turn < 100; turn++) yield* Effect.yieldNow
-  const waiting = calls.flatMap((call, index) => (call.pollUnsafe() === undefined ? [index] : []))
+  for (let turn = 0; turn < 100 && calls.some(isWaiting); turn++) yield* othersTurn
+  const waiting = calls.flatMap((call, index) => (isWaiting(call) ? [index] : []))
   expect({ waiting }).toEqual({ waiting: [] })
 })
 
@@ -129,7 +132,7 @@ const oneBehind = (budget: Budget.Budget) => {
   }
 }
 
-describe("interrupted at any of its operations, a call of a shared budget that need not wait", () => {
+describeStores("interrupted at any of its operations, a call of a shared budget that need not wait", ({ make }) => {
   const limits = [Limit.cap("inputTokens", 20), Limit.concurrency(1)]
 
   const sweep = (call: Call, { charges, onSuccess }: { charges: Array<number>; onSuccess: number }) =>
@@ -137,7 +140,7 @@ describe("interrupted at any of its operations, a call of a shared budget that n
       // While the store is asked it does nothing, and once it is settled nothing more.
       { operationsMin: 8, phases: ["asking", "admitted", "running"], charges },
       Effect.gen(function* () {
-        const { call: watching, elsewhere, here } = yield* two()
+        const { call: watching, elsewhere, here } = yield* two(make)
         const [budget, other] = [yield* here(...limits), yield* elsewhere(...limits)]
         return {
           call: call(budget, watching.running, watching.begin),
@@ -225,7 +228,7 @@ describe("interrupted at any of its operations, a call of a shared budget that n
     interruptAtEveryOperation(
       { operationsMin: 5, phases: ["asking", "refused"], charges: [0] },
       Effect.gen(function* () {
-        const { call: watching, elsewhere, here } = yield* two()
+        const { call: watching, elsewhere, here } = yield* two(make)
         const [budget, other] = [yield* here(Limit.concurrency(1)), yield* elsewhere(Limit.concurrency(1))]
         const holder = yield* other.reserve(ofOthers(1))
         return {
@@ -248,7 +251,7 @@ describe("interrupted at any of its operations, a call of a shared budget that n
     interruptAtEveryOperation(
       { operationsMin: 10, phases: ["asking", "admitted", "running"], charges: [0, 7] },
       Effect.gen(function* () {
-        const { call: watching, elsewhere, here } = yield* two()
+        const { call: watching, elsewhere, here } = yield* two(make)
         const [key, other] = [yield* here(...limits), yield* elsewhere(...limits)]
         const team = yield* Budget.make({ name: "team", limits: [Limit.concurrency(1)], within: [key] })
         const run = yield* Budget.make({ name: "run", limits: [Limit.cap("inputTokens", 1_000)], within: [team] })
@@ -263,13 +266,13 @@ describe("interrupted at any of its operations, a call of a shared budget that n
   )
 })
 
-describe("interrupted at any of its operations, a call of a shared budget that has to wait", () => {
+describeStores("interrupted at any of its operations, a call of a shared budget that has to wait", ({ make }) => {
   it.effect("for a window gives its turn to others, unless it has run", () =>
     interruptAtEveryOperation(
       { operationsMin: 10, phases: ["asking", "in line", "admitted", "running"], charges: [0, 7] },
       Effect.gen(function* () {
         const limits = [Limit.slidingWindow("inputTokens", 10, "1 minute"), Limit.cap("inputTokens", 1_000)]
-        const { call: watching, elsewhere, here } = yield* two()
+        const { call: watching, elsewhere, here } = yield* two(make)
         const [budget, other] = [yield* here(...limits), yield* elsewhere(...limits)]
         yield* other.charge(ofOthers(10))
         const behind = oneBehind(other)
@@ -297,7 +300,7 @@ describe("interrupted at any of its operations, a call of a shared budget that h
   /** Another process ends what the call waits for. Others wait behind it: here, through another budget, and elsewhere. */
   const forSettlement = (call: Call, onSuccess: number) =>
     Effect.gen(function* () {
-      const { call: watching, elsewhere, here } = yield* two()
+      const { call: watching, elsewhere, here } = yield* two(make)
       const [budget, other] = [yield* here(Limit.concurrency(1)), yield* elsewhere(Limit.concurrency(1))]
       const holder = yield* other.reserve(ofOthers(10))
       const behind = [oneBehind(budget), oneBehind(yield* here(Limit.concurrency(1))), oneBehind(other)]
@@ -357,7 +360,7 @@ describe("interrupted at any of its operations, a call of a shared budget that h
     interruptAtEveryOperation(
       { operationsMin: 10, phases, charges: [0, 7] },
       Effect.gen(function* () {
-        const { call: watching, elsewhere, here } = yield* two()
+        const { call: watching, elsewhere, here } = yield* two(make)
         const [key, other] = [yield* here(Limit.concurrency(1)), yield* elsewhere(Limit.concurrency(1))]
         const run = yield* Budget.make({
           name: "run",
@@ -392,7 +395,7 @@ describe("interrupted at any of its operations, a call of a shared budget that h
     interruptAtEveryOperation(
       { operationsMin: 5, phases: ["asking", "in line"], charges: [0] },
       Effect.gen(function* () {
-        const { call: watching, elsewhere, here } = yield* two()
+        const { call: watching, elsewhere, here } = yield* two(make)
         const [budget, other] = [yield* here(Limit.concurrency(1)), yield* elsewhere(Limit.concurrency(1))]
         const holder = yield* other.reserve(ofOthers(10))
         const behind = [oneBehind(budget), oneBehind(other)]
@@ -434,60 +437,63 @@ const WAY_MILLIS = 3
 const asTimeGoesOn = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.raceFirst(effect, Effect.forever(TestClock.adjust(1)))
 
-describe("interrupted at any millisecond, while batches are on their way, a call of a shared budget", () => {
-  const limits = [Limit.concurrency(1), Limit.slidingWindow("inputTokens", 1_000, "1 minute")]
-  const UNTIL_MILLIS = 60
+describeStores(
+  "interrupted at any millisecond, while batches are on their way, a call of a shared budget",
+  ({ make }) => {
+    const limits = [Limit.concurrency(1), Limit.slidingWindow("inputTokens", 1_000, "1 minute")]
+    const UNTIL_MILLIS = 60
 
-  /** Another process holds what the call waits for, and others wait behind it. */
-  const trial = Effect.fnUntraced(function* (call: Call, onSuccess: number, at: number) {
-    const store = yield* makeMemory
-    const watching = watched(store)
-    const here = yield* processOn(slow(watching.store))
-    const budget = yield* here(...limits)
-    const other = yield* (yield* processOn(slow(store)))(...limits)
-    const holding = yield* Effect.forkChild(Effect.sleep(10).pipe(other.spend({ estimate: ofOthers(10) })))
-    yield* TestClock.adjust(1)
-    const fiber = yield* Effect.forkChild(call(budget, watching.running, watching.begin))
-    yield* TestClock.adjust(1)
-    const twin = yield* here(...limits)
-    const behind = yield* Effect.forEach([budget, twin, other], (budget) => Effect.forkChild(oneBehind(budget).call))
-    yield* TestClock.adjust(at)
-    yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
-    yield* TestClock.adjust(UNTIL_MILLIS + 100 - at)
-    yield* areOver([holding, fiber, ...behind])
-    const exit = yield* Fiber.await(fiber)
-    return yield* asTimeGoesOn(chargedTo(exit, watching, [budget, other], { onSuccess, spentByOthers: 40 }))
-  })
-
-  const sweep = (call: Call, charges: ReadonlyArray<number>) =>
-    Effect.gen(function* () {
-      const seen: Array<number> = []
-      for (let at = 0; at <= UNTIL_MILLIS; at++) {
-        const charge = yield* Effect.acquireUseRelease(
-          Scope.make(),
-          (scope) => Scope.provide(trial(call, charges.at(-1)!, at), scope),
-          (scope) => asTimeGoesOn(Scope.close(scope, Exit.void))
-        ).pipe(
-          Effect.catchDefect((defect) => Effect.die(new Error(`interrupted at ${at} ms: ${String(defect)}`))),
-          Effect.provide(TestClock.layer())
-        )
-        if (seen.at(-1) !== charge) seen.push(charge)
-      }
-      expect(seen).toEqual(charges)
+    /** Another process holds what the call waits for, and others wait behind it. */
+    const trial = Effect.fnUntraced(function* (call: Call, onSuccess: number, at: number) {
+      const store = yield* make
+      const watching = watched(store)
+      const here = yield* processOn(slow(watching.store))
+      const budget = yield* here(...limits)
+      const other = yield* (yield* processOn(slow(store)))(...limits)
+      const holding = yield* Effect.forkChild(Effect.sleep(10).pipe(other.spend({ estimate: ofOthers(10) })))
+      yield* TestClock.adjust(1)
+      const fiber = yield* Effect.forkChild(call(budget, watching.running, watching.begin))
+      yield* TestClock.adjust(1)
+      const twin = yield* here(...limits)
+      const behind = yield* Effect.forEach([budget, twin, other], (budget) => Effect.forkChild(oneBehind(budget).call))
+      yield* TestClock.adjust(at)
+      yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
+      yield* TestClock.adjust(UNTIL_MILLIS + 100 - at)
+      yield* areOver([holding, fiber, ...behind])
+      const exit = yield* Fiber.await(fiber)
+      return yield* asTimeGoesOn(chargedTo(exit, watching, [budget, other], { onSuccess, spentByOthers: 40 }))
     })
 
-  it.effect("is charged once or nothing, and keeps nobody waiting", () =>
-    sweep(
-      (budget, running) =>
-        budget.withReservation(estimate, (reservation) =>
-          running.pipe(
-            Effect.andThen(Effect.sleep(4)),
-            Effect.andThen(reservation.record(partial)),
-            Effect.andThen(Effect.sleep(4)),
-            Effect.andThen(reservation.commit(actual))
+    const sweep = (call: Call, charges: ReadonlyArray<number>) =>
+      Effect.gen(function* () {
+        const seen: Array<number> = []
+        for (let at = 0; at <= UNTIL_MILLIS; at++) {
+          const charge = yield* Effect.acquireUseRelease(
+            Scope.make(),
+            (scope) => Scope.provide(trial(call, charges.at(-1)!, at), scope),
+            (scope) => asTimeGoesOn(Scope.close(scope, Exit.void))
+          ).pipe(
+            Effect.catchDefect((defect) => Effect.die(new Error(`interrupted at ${at} ms: ${String(defect)}`))),
+            Effect.provide(TestClock.layer())
           )
-        ),
-      [0, 3, 7]
+          if (seen.at(-1) !== charge) seen.push(charge)
+        }
+        expect(seen).toEqual(charges)
+      })
+
+    it.effect("is charged once or nothing, and keeps nobody waiting", () =>
+      sweep(
+        (budget, running) =>
+          budget.withReservation(estimate, (reservation) =>
+            running.pipe(
+              Effect.andThen(Effect.sleep(4)),
+              Effect.andThen(reservation.record(partial)),
+              Effect.andThen(Effect.sleep(4)),
+              Effect.andThen(reservation.commit(actual))
+            )
+          ),
+        [0, 3, 7]
+      )
     )
-  )
-})
+  }
+)

@@ -14,9 +14,12 @@ export const makeLatch = () => {
 export const until = Effect.fnUntraced(function* (holds: () => boolean) {
   for (let turns = 0; !holds(); turns++) {
     if (turns === 100_000) throw new Error(`never: ${holds.toString()}`)
-    yield* Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+    yield* othersTurn
   }
 })
+
+/** Lets all fibers and promises go on that are ready now. */
+export const othersTurn = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
 
 /** What a promise ends with, well or badly. */
 export const settle = <A>(promise: PromiseLike<A>): Effect.Effect<unknown> => {

@@ -50,6 +50,8 @@ class Driver {
   readonly #ties: Array<number> = []
   #sharing: Context.Context<BudgetStore.BudgetStore> | undefined
   #setBack = 0
+  /** Whether the driver has nothing left to do. */
+  #isEnding = false
 
   constructor(program: Program, makeStore: Effect.Effect<Store>) {
     this.#program = program
@@ -68,6 +70,7 @@ class Driver {
       act()
       this.#rest()
     }
+    this.#isEnding = true
     this.#passTo(Number.POSITIVE_INFINITY)
     return this.#end()
   }
@@ -76,8 +79,13 @@ class Driver {
     return this.#world.now + this.#setBack - this.#program.startsAt
   }
 
+  /** Calls that are not over. */
+  get #running(): ReadonlyArray<number> {
+    return [...this.#fibers].filter(([, fiber]) => fiber.pollUnsafe() === undefined).map(([id]) => id)
+  }
+
   #end(): Log {
-    const stuck = [...this.#fibers].filter(([, fiber]) => fiber.pollUnsafe() === undefined).map(([id]) => id)
+    const stuck = this.#running
     this.#snapshots()
     const { fired, sleepingMax } = this.#world.budgetClock
     return {
@@ -150,7 +158,8 @@ class Driver {
   #rest(): void {
     this.#world.rest()
     this.#write({ is: "rest", timers: this.#world.budgetClock.sleeping })
-    if (this.#program.isWatched) this.#snapshots()
+    // A store that is asked sets a timer, so that whoever watched on when all is over would never come to an end.
+    if (this.#program.isWatched && !(this.#isEnding && this.#running.length === 0)) this.#snapshots()
   }
 
   #perform(deed: Deed): void {

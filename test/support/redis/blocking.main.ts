@@ -1,5 +1,5 @@
 /** A thread that sends commands to a server for another one, which stands still until there is a reply. */
-import { type MessagePort, workerData } from "node:worker_threads"
+import { type MessagePort, parentPort, workerData } from "node:worker_threads"
 import { createClient } from "redis"
 import type { Published, Question, Reply } from "./blocking.ts"
 
@@ -36,3 +36,5 @@ port.on("message", async (question: Question) => {
   Atomics.store(bell, 0, 1)
   Atomics.notify(bell, 0)
 })
+
+parentPort!.postMessage("ready")

@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Redis from "effect/persistence/Redis"
+import { once } from "node:events"
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads"
 
 export type Question =
@@ -27,13 +28,15 @@ type Ask = (question: Question) => Reply
 const openThread = (url: string) =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => {
+      Effect.promise(async () => {
         const { port1, port2 } = new MessageChannel()
         const bell = new Int32Array(new SharedArrayBuffer(4))
         const worker = new Worker(new URL("blocking.main.ts", import.meta.url), {
           workerData: { bell, port: port2, url },
           transferList: [port2]
         })
+        // Whoever stands still does not help it to start.
+        await once(worker, "message")
         return { bell, port: port1, worker }
       }),
       ({ worker }) => Effect.promise(() => worker.terminate())

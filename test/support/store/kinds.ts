@@ -41,8 +41,13 @@ const inRedis = ({ start }: Kind<Server>): Effect.Effect<Store> => {
     }).pipe(Scope.provide(scope), Effect.runPromise)
   )
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
-  // The clock of a server is not set back when that of a process is.
   return Effect.flatMap(Timeline.current, (timeline) =>
-    Effect.provide(makeRedis({ prefix: `${user.keyPrefix}${++made}`, now: () => timeline.now() }), user.redis)
+    Effect.provide(
+      makeRedis({ prefix: `${user.keyPrefix}${++made}`, now: () => timeline.now() + AHEAD_MILLIS }),
+      user.redis
+    )
   )
 }
+
+/** The clock of a server is another one: it is ahead of ours, and is not set back when ours is. */
+const AHEAD_MILLIS = 86_400_000
