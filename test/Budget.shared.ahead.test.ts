@@ -1,10 +1,12 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Budget, BudgetStore, Limit, Usage } from "effect-budget"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { TestClock } from "effect/testing"
+import type { Store } from "../src/StoreProtocol.ts"
 import { makeFaulty } from "./support/store/faultyStore.ts"
+import { describeStores } from "./support/store/kinds.ts"
 
 const tokens = (inputTokens: number) => Usage.make({ inputTokens })
 
@@ -13,8 +15,8 @@ const shared = (...limits: ReadonlyArray<Limit.Limit>) => Budget.make({ name: "k
 const pass = (millis = 1) => TestClock.adjust(millis)
 
 /** Two processes on one store, of which the first takes ahead. */
-const processes = Effect.fnUntraced(function* (...limits: ReadonlyArray<Limit.Limit>) {
-  const store = yield* makeFaulty
+const processesOver = Effect.fnUntraced(function* (make: Effect.Effect<Store>, limits: ReadonlyArray<Limit.Limit>) {
+  const store = yield* makeFaulty(make)
   const process = (options?: BudgetStore.Options) =>
     Effect.flatMap(
       Layer.build(BudgetStore.layer(Effect.succeed({ ...store, apply: store.apply }), options)),
@@ -28,7 +30,9 @@ const used = (budget: Budget.Budget) => Effect.map(budget.snapshot, ({ limits })
 const spend = (budget: Budget.Budget, amount = 10, actual = amount) =>
   budget.spend({ estimate: tokens(amount), actual: () => tokens(actual), maxWait: 0 })(Effect.void)
 
-describe("what is taken ahead", () => {
+describeStores("what is taken ahead", ({ make }) => {
+  const processes = (...limits: ReadonlyArray<Limit.Limit>) => processesOver(make, limits)
+
   it.effect("lets calls in without asking for each of them", () =>
     Effect.gen(function* () {
       const { one, store } = yield* processes(
@@ -119,7 +123,7 @@ describe("what is taken ahead", () => {
 
   it.effect("goes back when the layer is closed", () =>
     Effect.gen(function* () {
-      const store = yield* makeFaulty
+      const store = yield* makeFaulty(make)
       const program = Effect.andThen(Effect.flatMap(shared(Limit.cap("tokens", 1_000)), spend), Effect.yieldNow)
       yield* program.pipe(
         Effect.scoped,

@@ -1,4 +1,4 @@
-import { assert, describe, it } from "@effect/vitest"
+import { assert, it } from "@effect/vitest"
 import { Budget, type BudgetEvent, BudgetStore, Limit, Usage } from "effect-budget"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -7,6 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { type FaultyStore, makeFaulty } from "./support/store/faultyStore.ts"
+import { describeStores, type StoreKind } from "./support/store/kinds.ts"
 
 const tokens = (inputTokens: number) => Usage.make({ inputTokens })
 
@@ -15,14 +16,16 @@ const cap = Limit.cap("tokens", 100)
 const shared = (...limits: ReadonlyArray<Limit.Limit>) => Budget.make({ name: "key", key: "openai", limits })
 
 /** A program with a store in which things go wrong. */
-const withFaulty = <A, E, R>(
-  program: (store: FaultyStore) => Effect.Effect<A, E, R | BudgetStore.BudgetStore>,
-  options?: BudgetStore.Options
-) =>
-  Effect.gen(function* () {
-    const store = yield* makeFaulty
-    return yield* Effect.provide(program(store), BudgetStore.layer(Effect.succeed(store), options))
-  })
+const faulty =
+  ({ make }: StoreKind) =>
+  <A, E, R>(
+    program: (store: FaultyStore) => Effect.Effect<A, E, R | BudgetStore.BudgetStore>,
+    options?: BudgetStore.Options
+  ) =>
+    Effect.gen(function* () {
+      const store = yield* makeFaulty(make)
+      return yield* Effect.provide(program(store), BudgetStore.layer(Effect.succeed(store), options))
+    })
 
 const counters = (budget: Budget.Budget) =>
   Effect.map(budget.snapshot, ({ limits, open }) => ({ open, used: limits.map(({ used }) => used) }))
@@ -43,7 +46,9 @@ const spend = (budget: Budget.Budget, estimate: number, actual = estimate) =>
 /** Lets everybody go on who has something to do, and time pass. */
 const pass = (duration: Parameters<typeof TestClock.adjust>[0] = 1) => TestClock.adjust(duration)
 
-describe("a store that cannot be reached", () => {
+describeStores("a store that cannot be reached", (kind) => {
+  const withFaulty = faulty(kind)
+
   it.effect("fails calls at once, whoever waits included, and says so", () =>
     withFaulty((store) =>
       Effect.gen(function* () {
@@ -225,7 +230,7 @@ describe("a store that cannot be reached", () => {
 
   it.effect("is waited for when the layer is closed, as long as may be", () =>
     Effect.gen(function* () {
-      const store = yield* makeFaulty
+      const store = yield* makeFaulty(kind.make)
       const program = Effect.gen(function* () {
         const key = yield* shared(cap)
         yield* Effect.scoped(
@@ -255,7 +260,9 @@ describe("a store that cannot be reached", () => {
   )
 })
 
-describe("whoever waits for another process", () => {
+describeStores("whoever waits for another process", (kind) => {
+  const withFaulty = faulty(kind)
+
   const two = Effect.fnUntraced(function* (store: FaultyStore) {
     // In the first milliseconds of all time, a store believes that it has just woken everybody.
     yield* pass("1 second")
@@ -375,7 +382,9 @@ describe("whoever waits for another process", () => {
   }
 })
 
-describe("a lease", () => {
+describeStores("a lease", (kind) => {
+  const withFaulty = faulty(kind)
+
   it.effect("is renewed while calls run, and only then", () =>
     withFaulty((store) =>
       Effect.gen(function* () {
@@ -429,7 +438,9 @@ describe("a lease", () => {
   }
 })
 
-describe("a store that has lost its data", () => {
+describeStores("a store that has lost its data", (kind) => {
+  const withFaulty = faulty(kind)
+
   it.effect("is told what is reserved", () =>
     withFaulty((store) =>
       Effect.gen(function* () {
@@ -468,7 +479,9 @@ describe("a store that has lost its data", () => {
   )
 })
 
-describe("a thousand calls", () => {
+describeStores("a thousand calls", (kind) => {
+  const withFaulty = faulty(kind)
+
   it.effect("travel together", () =>
     withFaulty((store) =>
       Effect.gen(function* () {

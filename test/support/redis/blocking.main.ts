@@ -1,5 +1,5 @@
 /** A thread that sends commands to a server for another one, which stands still until there is a reply. */
-import { type MessagePort, parentPort, workerData } from "node:worker_threads"
+import { type MessagePort, workerData } from "node:worker_threads"
 import { createClient } from "redis"
 import type { Published, Question, Reply } from "./blocking.ts"
 
@@ -11,16 +11,17 @@ const subscriber = await createClient({ url, socket }).connect()
 let published: Array<Published> = []
 let channels = 0
 
-const ask = async ({ command, does, channel }: Question): Promise<unknown> => {
-  if (does === "subscribe") {
+const ask = async (question: Question): Promise<unknown> => {
+  if (question.does === "subscribe") {
+    const { channel } = question
     channels++
     return subscriber.subscribe(channel, (message) => published.push({ channel, message }))
   }
-  if (does === "unsubscribe") {
+  if (question.does === "unsubscribe") {
     channels--
-    return subscriber.unsubscribe(channel)
+    return subscriber.unsubscribe(question.channel)
   }
-  const reply = await client.sendCommand(command)
+  const reply = await client.sendCommand(question.command)
   // What the command has published arrives before the answer to whatever is sent after it.
   if (channels > 0) await subscriber.ping()
   return reply
@@ -37,4 +38,4 @@ port.on("message", async (question: Question) => {
   Atomics.notify(bell, 0)
 })
 
-parentPort!.postMessage("ready")
+port.postMessage("ready")

@@ -10,8 +10,9 @@ import { once } from "node:events"
 import { MessageChannel, receiveMessageOnPort, Worker } from "node:worker_threads"
 
 export type Question =
-  | { readonly does: "send"; readonly command: ReadonlyArray<string>; readonly channel?: never }
-  | { readonly does: "subscribe" | "unsubscribe"; readonly channel: string; readonly command?: never }
+  | { readonly does: "send"; readonly command: ReadonlyArray<string> }
+  | { readonly does: "subscribe"; readonly channel: string }
+  | { readonly does: "unsubscribe"; readonly channel: string }
 
 export interface Published {
   readonly channel: string
@@ -20,7 +21,7 @@ export interface Published {
 
 export type Reply = { readonly published: ReadonlyArray<Published> } & (
   | { readonly value: unknown; readonly error?: never }
-  | { readonly error: string }
+  | { readonly error: string; readonly value?: never }
 )
 
 type Ask = (question: Question) => Reply
@@ -36,7 +37,7 @@ const openThread = (url: string) =>
           transferList: [port2]
         })
         // Whoever stands still does not help it to start.
-        await once(worker, "message")
+        await once(port1, "message")
         return { bell, port: port1, worker }
       }),
       ({ worker }) => Effect.promise(() => worker.terminate())
@@ -56,14 +57,14 @@ export const layerBlocking = (url: string): Layer.Layer<Redis.Redis> =>
     Redis.Redis,
     Effect.gen(function* () {
       const thread = yield* openThread(url)
-      const listeners = new Map<string, Set<(message: Redis.RedisMessage) => void>>()
+      const listeners = new Map<string, (message: Redis.RedisMessage) => void>()
 
       const ask = (question: Question): Effect.Effect<unknown, Redis.RedisError> =>
         Effect.suspend(() => {
-          const { error, published, ...reply } = thread(question)
-          for (const message of published) for (const hear of listeners.get(message.channel) ?? []) hear(message)
-          if (error !== undefined) return Effect.fail(new Redis.RedisError({ cause: new Error(error) }))
-          return Effect.succeed("value" in reply ? reply.value : undefined)
+          const reply = thread(question)
+          for (const message of reply.published) listeners.get(message.channel)?.(message)
+          if (reply.error === undefined) return Effect.succeed(reply.value)
+          return Effect.fail(new Redis.RedisError({ cause: new Error(reply.error) }))
         })
 
       const leave = (channel: string) =>
@@ -79,7 +80,7 @@ export const layerBlocking = (url: string): Layer.Layer<Redis.Redis> =>
           Effect.as(
             Effect.acquireRelease(
               Effect.andThen(
-                Effect.sync(() => listeners.set(channel, new Set([onMessage]))),
+                Effect.sync(() => listeners.set(channel, onMessage)),
                 ask({ does: "subscribe", channel })
               ),
               () => leave(channel)

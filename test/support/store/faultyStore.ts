@@ -1,6 +1,5 @@
-/** A store in memory between which and its users things go wrong on cue. */
+/** A store between which and its users things go wrong on cue. */
 import * as Effect from "effect/Effect"
-import { makeMemory } from "../../../src/internal/store/memory.ts"
 import { type Batch, type Store, StoreError } from "../../../src/StoreProtocol.ts"
 
 export type Fault =
@@ -23,15 +22,15 @@ export interface FaultyStore extends Store {
   readonly loseData: Effect.Effect<void>
 }
 
-export const makeFaulty: Effect.Effect<FaultyStore> = Effect.gen(function* () {
-  let store = yield* makeMemory
+export const makeFaulty = Effect.fnUntraced(function* (make: Effect.Effect<Store>): Effect.fn.Return<FaultyStore> {
+  let store = yield* make
   const sent: Array<Batch> = []
   const faulty: FaultyStore = {
     fault: "none",
     answersAfter: 0,
     listensAfter: 0,
     sent,
-    loseData: Effect.map(makeMemory, (fresh) => {
+    loseData: Effect.map(make, (fresh) => {
       store = fresh
     }),
     listen: (group, onWake) => Effect.suspend(() => Effect.delay(store.listen(group, onWake), faulty.listensAfter)),
