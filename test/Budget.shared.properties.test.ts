@@ -1,10 +1,14 @@
+import { isDeepStrictEqual } from "node:util"
 import { expect, it } from "vitest"
+import type * as Limit from "../src/Limit.ts"
 import { problemsOf } from "./support/programs/checker.ts"
 import { everyIntervalHolds, everythingEnds, neverInDebtByAdmission } from "./support/programs/checks.ts"
 import { run } from "./support/programs/driver.ts"
 import { drawProgram, type Kind } from "./support/programs/generator.ts"
 import { forEachSeed, type Random } from "./support/random.ts"
 import { describeStores } from "./support/store/kinds.ts"
+
+const namesOf = ({ limits }: { readonly limits: ReadonlyArray<Limit.Limit> }) => limits.map(({ name }) => name)
 
 describeStores("random programs", ({ hasOurClock, make, pace }) => {
   const expectNothingWrong = (name: string, runs: number, kind: Kind, aheadMillis?: number) =>
@@ -16,7 +20,7 @@ describeStores("random programs", ({ hasOurClock, make, pace }) => {
         deeds: drawn.deeds.filter(
           (deed) =>
             // A store keeps what a limit has counted under its name, also while nobody names it.
-            deed.do !== "update" &&
+            (deed.do !== "update" || isDeepStrictEqual(namesOf(deed), namesOf(drawn.budgets[deed.budget]!))) &&
             // What day it is the clock of the store says, which is not set back.
             (deed.do !== "setBack" || hasOurClock || !isByCalendar)
         )

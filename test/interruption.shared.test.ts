@@ -11,9 +11,8 @@ import * as BudgetStore from "../src/BudgetStore.ts"
 import * as Limit from "../src/Limit.ts"
 import type { Store } from "../src/StoreProtocol.ts"
 import * as Usage from "../src/Usage.ts"
-import { expectAtRest } from "./support/atRest.ts"
+import { expectAtRest, expectOver } from "./support/atRest.ts"
 import { interruptAtEveryOperation } from "./support/interruptAtEveryOperation.ts"
-import { othersTurn } from "./support/latch.ts"
 import { describeStores } from "./support/store/kinds.ts"
 
 const MINUTE = 60_000
@@ -103,15 +102,6 @@ const chargedTo = Effect.fnUntraced(function* (
 
 const committing: Call = (budget, running) =>
   budget.withReservation(estimate, (reservation) => Effect.andThen(running, reservation.commit(actual)))
-
-const isWaiting = (call: Fiber.Fiber<unknown, unknown>) => call.pollUnsafe() === undefined
-
-/** Calls that are over without that any more time passes. */
-const areOver = Effect.fnUntraced(function* (calls: ReadonlyArray<Fiber.Fiber<unknown, unknown>>) {
-  for (let turn = 0; turn < 100 && calls.some(isWaiting); turn++) yield* othersTurn
-  const waiting = calls.flatMap((call, index) => (isWaiting(call) ? [index] : []))
-  expect({ waiting }).toEqual({ waiting: [] })
-})
 
 /** Commits what it has used of a reservation that ends with a scope. */
 const inScope =
@@ -284,7 +274,7 @@ describeStores("interrupted at any of its operations, a call of a shared budget 
             const fiber = yield* Effect.forkChild(behind.call)
             yield* TestClock.setTime(MINUTE)
             yield* TestClock.setTime(2 * MINUTE)
-            yield* areOver([fiber])
+            yield* expectOver([fiber])
           }),
           charged: (exit: Exit.Exit<unknown, unknown>) =>
             Effect.gen(function* () {
@@ -312,7 +302,7 @@ describeStores("interrupted at any of its operations, a call of a shared budget 
           const fibers = yield* Effect.forEach(behind, ({ call }) => Effect.forkChild(call))
           yield* TestClock.adjust(1)
           yield* holder.commit(ofOthers(10))
-          yield* areOver(fibers)
+          yield* expectOver(fibers)
         }),
         charged: (exit: Exit.Exit<unknown, unknown>) =>
           Effect.gen(function* () {
@@ -377,7 +367,7 @@ describeStores("interrupted at any of its operations, a call of a shared budget 
             const fibers = yield* Effect.forEach(behind, ({ call }) => Effect.forkChild(call))
             yield* TestClock.adjust(1)
             yield* holder.commit(ofOthers(10))
-            yield* areOver(fibers)
+            yield* expectOver(fibers)
           }),
           charged: (exit: Exit.Exit<unknown, unknown>) =>
             Effect.gen(function* () {
@@ -407,7 +397,7 @@ describeStores("interrupted at any of its operations, a call of a shared budget 
             const fibers = yield* Effect.forEach(behind, ({ call }) => Effect.forkChild(call))
             yield* TestClock.setTime(2_000)
             yield* holder.commit(ofOthers(10))
-            yield* areOver(fibers)
+            yield* expectOver(fibers)
           }),
           charged: (exit: Exit.Exit<unknown, unknown>) =>
             Effect.gen(function* () {
@@ -459,7 +449,7 @@ describeStores(
       yield* TestClock.adjust(at)
       yield* Effect.forkChild(Fiber.interrupt(fiber), { startImmediately: true })
       yield* TestClock.adjust(UNTIL_MILLIS + 100 - at)
-      yield* areOver([holding, fiber, ...behind])
+      yield* expectOver([holding, fiber, ...behind])
       const exit = yield* Fiber.await(fiber)
       return yield* asTimeGoesOn(chargedTo(exit, watching, [budget, other], { onSuccess, spentByOthers: 40 }))
     })

@@ -147,14 +147,18 @@ export class BudgetNode {
     return this.gates
   }
 
-  /** Puts a gate before each state of the ledger, keeping those that are there. Says whether that changed any. */
+  /** Puts a gate before each state of the ledger, keeping those that are there. Says whether that changed any path. */
   rebuildGates(): boolean {
     const before = this.gates
     const known = new Map(before.map((gate) => [gate.state, gate]))
     this.gates = statesOf(this.ledger).map((state) => known.get(state) ?? new Gate(this, state))
     // Of a limit that is gone nothing is told any more.
     for (const gate of before) if (!this.gates.includes(gate)) gate.thresholds = undefined
-    const isChanged = this.gates.length !== before.length || this.gates.some((gate, index) => gate !== before[index])
+    // On the way to a store, a path also says how large the limits are.
+    const isChanged =
+      this.shared !== undefined ||
+      this.gates.length !== before.length ||
+      this.gates.some((gate, index) => gate !== before[index])
     return this.gates.reduce((changed, gate) => gate.follow() || changed, isChanged)
   }
 
