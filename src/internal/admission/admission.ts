@@ -98,12 +98,13 @@ export class Admission {
 
   /**
    * Whether to ask a store in spite of an obstacle: somebody who does not wait wants to know how long it lasts, or
-   * somebody waits whom nobody would wake, because the store knows of nobody who waits here.
+   * something may have been given back of which nobody was told, because the store knows of nobody who waits here.
    */
   #hasToAsk(hold: Hold, { amount, at, gate }: Obstacle, now: number): boolean {
     const { isContended, state } = gate
     if (isContended || !(state instanceof SharedState) || !this.#mayAskAgain(hold, gate)) return false
-    const isWorthIt = hold.isPatient ? at === AFTER_SETTLEMENT && state.isForgotten : !state.knows(amount, now)
+    const isUncertain = at === AFTER_SETTLEMENT && state.isForgotten
+    const isWorthIt = isUncertain || (!hold.isPatient && !state.knows(amount, now))
     return isWorthIt && this.#passesHere(hold, now)
   }
 
