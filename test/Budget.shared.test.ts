@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import { expectOver } from "./support/atRest.ts"
+import { everyoneRests } from "./support/latch.ts"
 import { describeStores } from "./support/store/kinds.ts"
 import { callAt, inTwoProcesses, STARTED_AT, used } from "./support/store/twoProcesses.ts"
 import { tokens } from "./support/store/user.ts"
@@ -28,6 +29,15 @@ describeStores("a budget with a key", ({ make }) => {
       const error = yield* Effect.flip(callAt(elsewhere, 70, { maxWait: 0 }))
       assert.strictEqual(error.reason._tag, "WindowExceeded")
       assert.strictEqual(error.message, "key: slidingWindow(tokens, 60000ms) has no room for 70 tokens: retry in 1m")
+    })
+  )
+
+  it.effect("is charged with what a call has used beyond its estimate", () =>
+    Effect.gen(function* () {
+      const { elsewhere, here } = yield* keyOf(window, cap)
+      yield* here.spend({ estimate: tokens(10), actual: () => tokens(120) })(Effect.void)
+      assert.deepStrictEqual(yield* used(elsewhere), [120, 120])
+      assert.strictEqual((yield* elsewhere.snapshot).spent.inputTokens, 120)
     })
   )
 
@@ -70,10 +80,12 @@ describeStores("a budget with a key", ({ make }) => {
       const { elsewhere, here } = yield* keyOf(cap)
       const open = yield* elsewhere.reserve(tokens(80))
       const waiting = yield* Effect.forkChild(callAt(here, 30))
+      yield* everyoneRests
       yield* TestClock.adjust(234)
       assert.isUndefined(waiting.pollUnsafe())
       yield* open.commit(tokens(10))
-      assert.strictEqual(yield* joined(waiting), STARTED_AT + 234)
+      yield* expectOver([waiting])
+      assert.strictEqual(yield* Fiber.join(waiting), STARTED_AT + 234)
     })
   )
 
@@ -204,10 +216,10 @@ describeStores("a budget with a key, and others on its path", ({ make }) => {
       const run = yield* Budget.make({ name: "run", limits: [], within: [machine, here] })
       const open = yield* elsewhere.reserve(tokens(1))
       const waiting = yield* Effect.forkChild(callAt(run, 1))
-      yield* TestClock.adjust(1)
+      yield* everyoneRests
       yield* callAt(machine, 1, { maxWait: 0 })
       yield* open.release
-      assert.strictEqual(yield* joined(waiting), STARTED_AT + 1)
+      yield* expectOver([waiting])
       assert.strictEqual((yield* machine.snapshot).spent.inputTokens, 2)
     })
   )

@@ -26,3 +26,6 @@ export const settle = <A>(promise: PromiseLike<A>): Effect.Effect<unknown> => {
   const settled = Promise.resolve(promise).catch((error: unknown) => error)
   return Effect.promise(() => settled)
 }
+
+/** Lets everybody go on until nobody has anything left to do at this instant. */
+export const everyoneRests = Effect.repeat(othersTurn, { times: 20 })
