@@ -100,10 +100,15 @@ modules.log = function()
     for index = first, state.last do state.counted = plus(state.counted, amountOf(state, index)) end
   end
 
-  -- The first record at or after an instant.
+  -- The first record at or after an instant: nearly always one of the newest, which are looked at first.
   local function find(state, at)
-    local low, high = state.first, state.last
+    local low, high, step = state.first, state.last, 1
     if state.newest <= at then return high end
+    while high - step >= low and instantOf(state, high - step) >= at do
+      high = high - step
+      step = step * 2
+    end
+    low = max(low, high - step + 1)
     while low < high do
       local middle = floor((low + high) / 2)
       if instantOf(state, middle) < at then low = middle + 1 else high = middle end
