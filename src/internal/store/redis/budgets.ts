@@ -12,22 +12,11 @@ local loaded, touched = {}, {}
 -- Counts how often the limits of any budget have changed in this call.
 local changes = 0
 
+local SPENT_FIELDS = { ${Usage.fields.map((field) => `'${field}'`).join(", ")} }
+
 local budgetOf, follow, spentOf, saveBudget = (function()
   local SPENT = { ${layoutOf(Usage.fields)} }
   local budgets = {}
-
-  local function readNumbers(text, layout)
-    if text then return cjson.decode(text) end
-    local numbers = {}
-    for _, name in ipairs(layout.names) do numbers[name] = 0 end
-    return numbers
-  end
-
-  local function writtenNumbers(numbers, layout)
-    local values = {}
-    for index, name in ipairs(layout.names) do values[index] = numbers[name] end
-    return format(layout.format, unpack(values))
-  end
 
   local function adopt(state, limit)
     state.tag, state.meter, state.max, state.chargeAt = limit[TAG], limit[METER], limit[MAX], limit[CHARGE_AT]
@@ -35,19 +24,18 @@ local budgetOf, follow, spentOf, saveBudget = (function()
   end
 
   local function headsOf(budget, name)
-    local heads = budget.heads[name]
-    if not heads then
-      local text = budget.stored['waiting/' .. name]
-      heads = text and cjson.decode(text) or { isPruned = true }
+    local heads, text = budget.heads[name], budget.stored['waiting/' .. name]
+    if not heads and text then
+      heads = cjson.decode(text)
       budget.heads[name] = heads
     end
-    return heads
+    return heads or NOBODY
   end
 
   local function stateOf(budget, limit, isNew)
     local name, kind = limit[NAME], use(limit[TAG])
     local text = not isNew and budget.stored['limit/' .. name]
-    local state = readNumbers(text, kind)
+    local state = cjson.decode(text or kind.zeros)
     state.budget, state.kind, state.name, state.heads = budget, kind, name, headsOf(budget, name)
     adopt(state, limit)
     if not text then
@@ -144,8 +132,7 @@ local budgetOf, follow, spentOf, saveBudget = (function()
 
   local function spentOf(budget)
     if not budget.spent then
-      budget.spent = readNumbers(budget.stored.spent, SPENT)
-      budget.spent.names = SPENT.names
+      budget.spent = cjson.decode(budget.stored.spent or SPENT.zeros)
     end
     return budget.spent
   end
@@ -192,7 +179,7 @@ local budgetOf, follow, spentOf, saveBudget = (function()
     if others and others ~= '[]' then put('others', others) elseif stored.others then gone[#gone + 1] = 'others' end
     for _, state in ipairs(budget.all) do
       if state.kind.save then state.kind.save(state, millis, put) end
-      put('limit/' .. state.name, writtenNumbers(state, state.kind))
+      put('limit/' .. state.name, state.kind.written(state))
     end
     for name, heads in pairs(budget.heads) do
       if heads.isChanged and heads[1] then
@@ -203,7 +190,7 @@ local budgetOf, follow, spentOf, saveBudget = (function()
     end
     put('open', written(budget.open))
     if budget.pause then put('pause', use('pause').written(budget.pause)) end
-    if budget.spent then put('spent', writtenNumbers(budget.spent, SPENT)) end
+    if budget.spent then put('spent', SPENT.written(budget.spent)) end
     if gone[1] then inChunks('HDEL', budget.id, gone) end
     if puts[1] then inChunks('HSET', budget.id, puts) end
     if not isKept then keepFor(budget, millis) end

@@ -3,11 +3,16 @@ import type { Batch, Operation, Reserve, Route, SharedBudget } from "../../../St
 import * as Usage from "../../../Usage.ts"
 import type { Calendar } from "./calendar.ts"
 
-/**
- * A batch as the script reads it: who asks, budgets, routes as places of budgets, and operations as one array of
- * numbers. Throws a `RangeError` for a number that the store could not count.
- */
-export const encode = (batch: Batch, calendar: Calendar): string => {
+/** A batch as the script reads it. */
+export interface Encoded {
+  /** Who asks, budgets, routes as places of budgets, and operations as one array of numbers. */
+  readonly text: string
+  /** How the limits of each budget are described: texts by themselves, as the store compares them before it reads them. */
+  readonly descriptions: ReadonlyArray<string>
+}
+
+/** Throws a `RangeError` for a number that the store could not count. */
+export const encode = (batch: Batch, calendar: Calendar): Encoded => {
   const places = new Places(calendar)
   const operations: Array<number> = []
   const spending = new Spending(operations, places)
@@ -21,7 +26,7 @@ export const encode = (batch: Batch, calendar: Calendar): string => {
     } else write(operations, places, operation)
   }
   spending.write()
-  return JSON.stringify([
+  const text = JSON.stringify([
     batch.member,
     whole("sequence", batch.sequence),
     whole("answered", batch.answered),
@@ -31,6 +36,7 @@ export const encode = (batch: Batch, calendar: Calendar): string => {
     places.routes,
     operations
   ])
+  return { text, descriptions: places.descriptions }
 }
 
 /** How a limit is described to the store. Its calendar is not part of it. */
@@ -51,6 +57,7 @@ export const describe = (limit: Limit.Limit): ReadonlyArray<string | number> => 
 /** Numbers the budgets and routes of a batch, from one as Lua does. */
 class Places {
   readonly budgets: Array<ReadonlyArray<unknown>> = []
+  readonly descriptions: Array<string> = []
   readonly routes: Array<ReadonlyArray<number>> = []
   readonly #calendar: Calendar
   readonly #ofBudgets = new Map<SharedBudget, number>()
@@ -75,7 +82,8 @@ class Places {
     const windows = limits.flatMap((limit) =>
       limit._tag === "FixedWindow" ? [[limit.name, this.#calendar.resetsOf(limit)]] : []
     )
-    const encoded: Array<unknown> = [key, isShadow ? 1 : 0, descriptionOf(limits)]
+    const encoded: Array<unknown> = [key, isShadow ? 1 : 0]
+    this.descriptions.push(descriptionOf(limits))
     const place = this.budgets.push(windows.length === 0 ? encoded : [...encoded, windows])
     this.#ofBudgets.set(budget, place)
     return place

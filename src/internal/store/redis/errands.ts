@@ -4,15 +4,6 @@ modules.errands = function()
   local sights, tightened = {}, {}
 
   local function make(along, budgetAt, take)
-    local function spend(at)
-      local route = along(operations[at + 1])
-      for _, variant in ipairs(route.places) do
-        local spent = spentOf(variant.budget)
-        for index, name in ipairs(spent.names) do spent[name] = plus(spent[name], operations[at + 1 + index]) end
-      end
-      return at + 2 + #spentOf(route.places[1].budget).names
-    end
-
     local function chargeAll(at)
       local stops = along(operations[at + 1]).stops
       for index, state in ipairs(stops) do charge(state, operations[at + 1 + index]) end
@@ -56,14 +47,14 @@ modules.errands = function()
       for _, state in ipairs(budget.states) do sights[#sights + 1] = written(state.kind.used(state)) end
       for _, state in ipairs(budget.states) do sights[#sights + 1] = written(state.reserved) end
       sights[#sights + 1] = written(budget.open)
-      for _, name in ipairs(spent.names) do sights[#sights + 1] = written(spent[name]) end
+      for _, field in ipairs(SPENT_FIELDS) do sights[#sights + 1] = written(spent[field]) end
       sights[#sights + 1] = written(budget.pause and max(0, budget.pause.endsAt - now) or 0)
       sights[#sights + 1] = written(budget.pause and max(0, budget.pause.nextAt - now) or 0)
       return at + 2
     end
 
     local doers = {
-      [4] = spend, [5] = chargeAll, [6] = assert, [7] = withdraw, [8] = pause, [9] = tighten, [10] = look
+      [5] = chargeAll, [6] = assert, [7] = withdraw, [8] = pause, [9] = tighten, [10] = look
     }
     return {
       sights = sights,

@@ -65,8 +65,10 @@ local heldOf, hold, saveHeld = (function()
     if not budget.isHeldChanged then return end
     local field = 'held/' .. budget.key
     if holdsSomething(budget, budget.held) or waitsAt(budget) then
+      local text = writtenHeld(budget, budget.held)
+      if text == budget.heldText then return end
       puts[#puts + 1] = field
-      puts[#puts + 1] = writtenHeld(budget, budget.held)
+      puts[#puts + 1] = text
     elseif budget.heldText then
       gone[#gone + 1] = field
     end

@@ -20,10 +20,13 @@ end
 
 /**
  * How numbers are kept in one field of a hash: as JSON, which is read fast and which a person can read, too. These are
- * the Lua expressions of their names and of the format that writes them.
+ * the Lua expressions of what is read where there is nothing yet, and of what writes the numbers of a table. It names
+ * each of them: a loop over their names took three times as long.
  */
 export const layoutOf = (names: ReadonlyArray<string>): string =>
   [
-    `names = { ${names.map((name) => `'${name}'`).join(", ")} }`,
-    `format = '{${names.map((name) => `"${name}":%.0f`).join(",")}}'`
+    `zeros = '{${names.map((name) => `"${name}":0`).join(",")}}'`,
+    `written = function(of)
+      return format('{${names.map((name) => `"${name}":%.0f`).join(",")}}', ${names.map((name) => `of.${name}`).join(", ")})
+    end`
   ].join(",\n    ")

@@ -69,7 +69,7 @@ modules.operations = function()
       for _, state in ipairs(route.stops) do
         if state.heads[1] and not (isHead and state == stop) then use('waiting').remove(state.heads, ticket) end
       end
-      if isHead then use('waiting').add(stop.heads, ticket, operations[from + index], asksAt) end
+      if isHead then use('waiting').add(stop, ticket, operations[from + index], asksAt) end
       for _, variant in ipairs(route.places) do heldOf(variant.budget) end
     end
     refusals[#refusals + 1] = format('%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f', reserves, index > 0 and index - 1 or index,
@@ -203,7 +203,20 @@ modules.operations = function()
     at = from + 3 * width + 1
   end
 
-  local doers = { reserveRun, reserveInTurn, settle, [11] = reserveAhead }
+  -- Notes what was used along a route.
+  local function spend()
+    local route = along(operations[at + 1])
+    for _, variant in ipairs(route.places) do
+      local spent = spentOf(variant.budget)
+      for index, field in ipairs(SPENT_FIELDS) do
+        local amount = operations[at + 1 + index]
+        if amount > 0 then spent[field] = plus(spent[field], amount) end
+      end
+    end
+    at = at + 2 + #SPENT_FIELDS
+  end
+
+  local doers = { reserveRun, reserveInTurn, settle, spend, [11] = reserveAhead }
   while at <= #operations do
     local doer = doers[operations[at]]
     if doer then

@@ -23,7 +23,8 @@ local variants, routes, operations = batch[6], batch[7], batch[8]
 -- All keys of a group begin alike, and lie in the same slot of a cluster.
 local base = sub(KEYS[1], 1, -#'group' - 1)
 local group = call('HMGET', KEYS[1], 'now', 'tickets', 'states', 'expiresAt')
-local tickets, stateCount = tonumber(group[2] or 0), tonumber(group[3] or 0)
+local ticketsBefore, statesBefore = tonumber(group[2] or 0), tonumber(group[3] or 0)
+local tickets, stateCount = ticketsBefore, statesBefore
 
 local time = tonumber(ARGV[2])
 if not time then
@@ -46,7 +47,7 @@ local NAME, TAG, METER, MAX, CHARGE_AT, PERIOD, REFILL, REFILL_MILLIS = 1, 2, 3,
 -- Budgets as the batch describes them. Several may be of one key, where limits were changed.
 local variantOf = {}
 for index, variant in ipairs(variants) do
-  local key, text, windows, resets = variant[1], variant[3], variant[4], {}
+  local key, text, windows, resets = variant[1], ARGV[2 + index], variant[3], {}
   for _, window in ipairs(windows or {}) do
     local instants = window[2]
     if now < instants[1] or now >= instants[#instants] then return { written(time), '[' .. UNCOVERED .. ']' } end
@@ -132,7 +133,10 @@ if not isMemberKept then put('expiresAt', written(keptUntil)) end
 if gone[1] then inChunks('HDEL', member, gone) end
 if puts[1] then inChunks('HSET', member, puts) end
 if not isMemberKept then call('PEXPIRE', member, written(GROUP_KEPT_MILLIS)) end
-call('HSET', KEYS[1], 'now', written(now), 'tickets', written(tickets), 'states', written(stateCount))
+call('HSET', KEYS[1], 'now', written(now))
+if tickets ~= ticketsBefore or stateCount ~= statesBefore then
+  call('HSET', KEYS[1], 'tickets', written(tickets), 'states', written(stateCount))
+end
 if not isGroupKept then
   call('HSET', KEYS[1], 'expiresAt', written(keptUntil))
   call('PEXPIRE', KEYS[1], written(GROUP_KEPT_MILLIS))

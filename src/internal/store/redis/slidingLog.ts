@@ -71,7 +71,7 @@ modules.log = function()
     log.changed[index] = amount
   end
 
-  -- The newest record is about to be followed by another.
+  -- Pages that were read do not have the newest record as it is, which is about to be followed by another.
   local function fix(state)
     local log = logOf(state)
     log.instants[state.last] = state.newest

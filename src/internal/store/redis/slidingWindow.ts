@@ -1,8 +1,8 @@
 import { layoutOf } from "./numbers.ts"
 
 /**
- * A rolling window. What was taken when is in a log, of which the window knows the total and both ends: taking an amount
- * reads nothing, and writes one record.
+ * A rolling window. What was taken when is in a log, of which the window knows the total and both ends, and the instant
+ * before the newest: taking an amount reads nothing, and writes one record. So does giving back what was taken just now.
  *
  * While many instants are live, new ones are put off to the end of their quantum, a thousandth of the window, and share
  * one record.
@@ -20,6 +20,12 @@ modules.SlidingWindow = function()
     if state.last >= state.first and state.oldest <= instant then use('log').drop(state, instant) end
   end
 
+  -- The newest record is about to be followed by another.
+  local function fix(state)
+    if state.log then return use('log').fix(state) end
+    overwrite(logKey(state), state.last, state.newest, state.newestAmount)
+  end
+
   local function add(state, amount)
     state.counted = plus(state.counted, amount)
     local at = now + ahead
@@ -29,7 +35,7 @@ modules.SlidingWindow = function()
       at = ceil(at / quantum) * quantum
     end
     if length == 0 then
-      state.first, state.last, state.emptied, state.oldest = 0, 0, 0, at
+      state.first, state.last, state.emptied, state.oldest, state.before = 0, 0, 0, at, 0
       state.isRewritten = true
     elseif state.newest >= at then
       state.newestAmount = plus(state.newestAmount, amount)
@@ -39,10 +45,18 @@ modules.SlidingWindow = function()
       -- A newest record that was corrected to nothing is used again, so that such records do not pile up.
       if length == 1 then state.oldest = at end
     else
-      if state.isNewestChanged then use('log').fix(state) end
-      state.last = state.last + 1
+      if state.isNewestChanged then fix(state) end
+      state.last, state.before = state.last + 1, state.newest
     end
     state.newest, state.newestAmount, state.isNewestChanged = at, amount, true
+  end
+
+  -- Gives back to the record at or after an instant. Nearly always it is the newest, which is not read.
+  local function giveBack(state, amount, at)
+    if at <= state.before then return use('log').giveBack(state, amount, at) end
+    local part = min(amount, state.newestAmount)
+    state.newestAmount, state.isNewestChanged = state.newestAmount - part, true
+    state.counted = state.counted - part
   end
 
   local function used(state)
@@ -63,6 +77,7 @@ modules.SlidingWindow = function()
       "oldest",
       "newest",
       "newestAmount",
+      "before",
       "first",
       "last",
       "emptied",
@@ -86,7 +101,7 @@ modules.SlidingWindow = function()
       state.reserved = max(0, state.reserved - estimate)
       if state.chargeAt == 'settle' then return actual end
       if actual < estimate and takenAt > state.leftUntil and state.last >= state.first then
-        use('log').giveBack(state, estimate - actual, takenAt)
+        giveBack(state, estimate - actual, takenAt)
       end
       return max(0, actual - estimate)
     end,

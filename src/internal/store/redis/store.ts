@@ -4,7 +4,7 @@ import * as Redis from "effect/persistence/Redis"
 import { type Answer, type Batch, type Store, StoreError } from "../../../StoreProtocol.ts"
 import { Calendar } from "./calendar.ts"
 import { decode } from "./decode.ts"
-import { encode } from "./encode.ts"
+import { encode, type Encoded } from "./encode.ts"
 import { baseOf } from "./keys.ts"
 import { lua } from "./script.ts"
 import { Wakes } from "./wakes.ts"
@@ -30,7 +30,7 @@ export const makeRedis = Effect.fnUntraced(function* ({
   const ask = Effect.fnUntraced(function* (batch: Batch) {
     const key = `${baseOf(prefix, batch.group)}group`
     const encoded = yield* attempt(() => encode(batch, calendar))
-    const [time, reply] = yield* Effect.mapError(evaluate(key, encoded, now?.()), toStoreError)
+    const [time, reply] = yield* Effect.mapError(evaluate(key, encoded, now?.() ?? ""), toStoreError)
     return yield* attempt(() => {
       calendar.learn(Number(time))
       return decode(String(reply), batch)
@@ -49,7 +49,7 @@ export const makeRedis = Effect.fnUntraced(function* ({
 })
 
 const applyScript = Redis.script(
-  (group: string, batch: string, now: number | undefined) => (now === undefined ? [group, batch] : [group, batch, now]),
+  (group: string, { descriptions, text }: Encoded, now: number | "") => [group, text, now, ...descriptions],
   { lua, numberOfKeys: 1 }
 ).withReturnType<readonly [time: string, reply: string]>()
 

@@ -3,6 +3,9 @@
  * budget's hash.
  */
 export const waiting = `
+-- The heads of a limit at which nobody waits.
+local NOBODY = {}
+
 modules.waiting = function()
   local PASSED_MAX, LATE_MAX_MILLIS, HEADS_MAX, WAKE_AGAIN_MILLIS = 8, 1000, 64, 20
   local MEMBER, TICKET, AMOUNT, ASKS_AT, PASSED, WOKEN_AT = 1, 2, 3, 4, 5, 6
@@ -37,6 +40,15 @@ modules.waiting = function()
     if head and head[TICKET] < ticket then return head end
   end
 
+  local function headsToChange(state)
+    if state.heads == NOBODY then
+      state.heads = { isPruned = true }
+      state.budget.heads[state.name] = state.heads
+    end
+    state.heads.isChanged = true
+    return state.heads
+  end
+
   -- Whether a request may move the start of a head that it goes before.
   local function delays(state, head, amount)
     local readyAt = state.kind.readyAt(state, head[AMOUNT], 0)
@@ -56,8 +68,8 @@ modules.waiting = function()
       return '[' .. concat(texts, ',') .. ']'
     end,
 
-    add = function(heads, ticket, amount, asksAt)
-      heads.isChanged = true
+    add = function(state, ticket, amount, asksAt)
+      local heads = headsToChange(state)
       for index, known in ipairs(heads) do
         if known[MEMBER] == name then
           if known[TICKET] == ticket then known[ASKS_AT], known[WOKEN_AT] = asksAt, 0 end
