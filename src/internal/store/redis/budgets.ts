@@ -14,7 +14,7 @@ local changes = 0
 
 local SPENT_FIELDS = { ${Usage.fields.map((field) => `'${field}'`).join(", ")} }
 
-local budgetOf, follow, spentOf, saveBudget = (function()
+local budgetOf, stateOf, adopt, follow, spentOf, saveBudget = (function()
   local SPENT = { ${layoutOf(Usage.fields)} }
   local budgets = {}
 
@@ -72,59 +72,10 @@ local budgetOf, follow, spentOf, saveBudget = (function()
     return budget
   end
 
-  -- Whether the counters of one rule make sense for the other. Its maximum and its period may differ.
-  local function isSameRule(state, limit)
-    return state.tag == limit[TAG] and state.meter == limit[METER] and state.chargeAt == limit[CHARGE_AT]
-  end
-
-  local function abandon(budget, state)
-    local gone = budget.gone
-    gone[#gone + 1] = 'limit/' .. state.name
-    gone[#gone + 1] = 'peaks/' .. state.name
-    if state.kind.abandon then state.kind.abandon(state) end
-  end
-
-  local function limitText(state)
-    local texts = { cjson.encode(state.name), cjson.encode(state.tag), cjson.encode(state.meter), written(state.max) }
-    if state.tag == 'TokenBucket' then
-      texts[5], texts[6], texts[7] = '""', written(state.refill), written(state.refillMillis)
-    elseif state.chargeAt then
-      texts[5] = cjson.encode(state.chargeAt)
-      if state.tag == 'SlidingWindow' then texts[6] = written(state.period) end
-    end
-    return '[' .. concat(texts, ',') .. ']'
-  end
-
-  -- One with a known name keeps its counters, a new one starts unused. What is not named keeps its counters, too.
-  local function changeLimits(budget, limits)
-    local known, states, all, others = {}, {}, {}, {}
-    for _, state in ipairs(budget.all) do known[state.name] = state end
-    for index, limit in ipairs(limits) do
-      local state = known[limit[NAME]]
-      if state and isSameRule(state, limit) then
-        if state.kind.update then state.kind.update(state, limit) end
-        adopt(state, limit)
-      else
-        if state then abandon(budget, state) end
-        state = stateOf(budget, limit, true)
-      end
-      known[state.name] = nil
-      states[index], all[index] = state, state
-    end
-    for _, state in ipairs(budget.all) do
-      if known[state.name] == state then
-        all[#all + 1] = state
-        others[#others + 1] = limitText(state)
-      end
-    end
-    budget.states, budget.all = states, all
-    budget.others = '[' .. concat(others, ',') .. ']'
-  end
-
   -- Puts the limits of a batch in place.
   local function follow(budget, variant)
     if budget.limits ~= variant.text then
-      changeLimits(budget, variant.limits)
+      use('limitChanges')(budget, variant.limits)
       changes = changes + 1
     end
     budget.limits, budget.variant = variant.text, variant
@@ -155,17 +106,6 @@ local budgetOf, follow, spentOf, saveBudget = (function()
     return needed + spare - now, false
   end
 
-  local function keepFor(budget, millis)
-    local all = base .. 'budgets'
-    call('PEXPIRE', budget.id, written(millis))
-    for _, state in ipairs(budget.all) do
-      if state.kind.keep then state.kind.keep(state, millis) end
-    end
-    call('ZADD', all, written(now + millis), budget.key)
-    call('ZREMRANGEBYSCORE', all, '-inf', written(now))
-    call('PEXPIRE', all, written(GROUP_KEPT_MILLIS))
-  end
-
   local function saveBudget(budget)
     local puts, stored, gone = {}, budget.stored, budget.gone
     local function put(field, text)
@@ -193,10 +133,24 @@ local budgetOf, follow, spentOf, saveBudget = (function()
     if budget.spent then put('spent', SPENT.written(budget.spent)) end
     if gone[1] then inChunks('HDEL', budget.id, gone) end
     if puts[1] then inChunks('HSET', budget.id, puts) end
-    if not isKept then keepFor(budget, millis) end
+    if not isKept then use('keepFor')(budget, millis) end
   end
 
-  return budgetOf, follow, spentOf, saveBudget
+  modules.keepFor = function()
+    local all = base .. 'budgets'
+
+    return function(budget, millis)
+      call('PEXPIRE', budget.id, written(millis))
+      for _, state in ipairs(budget.all) do
+        if state.kind.keep then state.kind.keep(state, millis) end
+      end
+      call('ZADD', all, written(now + millis), budget.key)
+      call('ZREMRANGEBYSCORE', all, '-inf', written(now))
+      call('PEXPIRE', all, written(GROUP_KEPT_MILLIS))
+    end
+  end
+
+  return budgetOf, stateOf, adopt, follow, spentOf, saveBudget
 end)()
 
 local function touch(budget)

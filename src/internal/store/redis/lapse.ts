@@ -8,6 +8,14 @@ modules.lapse = function()
     return state.tag == 'TokenBucket' or state.chargeAt == 'reserve'
   end
 
+  local function holdsSomething(budget, held)
+    if held[1] > 0 then return true end
+    for _, state in ipairs(budget.all) do
+      if amountHeld(held, state) > 0 then return true end
+    end
+    return false
+  end
+
   local function settle(budget, held, policy)
     for _, state in ipairs(budget.all) do
       local amount = amountHeld(held, state)

@@ -15,14 +15,6 @@ local function amountHeld(held, state)
   return entry and entry[1] == state.number and entry[2] or 0
 end
 
-local function holdsSomething(budget, held)
-  if held[1] > 0 then return true end
-  for _, state in ipairs(budget.all) do
-    if amountHeld(held, state) > 0 then return true end
-  end
-  return false
-end
-
 local heldOf, hold, saveHeld = (function()
   local function heldOf(budget)
     if not budget.held then
@@ -49,7 +41,8 @@ local heldOf, hold, saveHeld = (function()
     return false
   end
 
-  local function writtenHeld(budget, held)
+  -- What is held of each limit. Nothing where nothing is.
+  local function entriesOf(budget, held)
     local texts = {}
     for _, state in ipairs(budget.all) do
       local amount = amountHeld(held, state)
@@ -57,15 +50,15 @@ local heldOf, hold, saveHeld = (function()
         texts[#texts + 1] = cjson.encode(state.name) .. format(':[%.0f,%.0f]', state.number, amount)
       end
     end
-    return '[' .. written(held[1]) .. ',{' .. concat(texts, ',') .. '}]'
+    return concat(texts, ',')
   end
 
   -- Adds to a list what has changed in what this member holds, and to another what it does not hold any more.
   local function saveHeld(budget, puts, gone)
     if not budget.isHeldChanged then return end
-    local field = 'held/' .. budget.key
-    if holdsSomething(budget, budget.held) or waitsAt(budget) then
-      local text = writtenHeld(budget, budget.held)
+    local field, count, entries = 'held/' .. budget.key, budget.held[1], entriesOf(budget, budget.held)
+    if count > 0 or entries ~= '' or waitsAt(budget) then
+      local text = '[' .. written(count) .. ',{' .. entries .. '}]'
       if text == budget.heldText then return end
       puts[#puts + 1] = field
       puts[#puts + 1] = text
@@ -76,15 +69,4 @@ local heldOf, hold, saveHeld = (function()
 
   return heldOf, hold, saveHeld
 end)()
-
--- When the lease of another member ends next.
-local nextLapseAt
-local function nextLapse()
-  if not nextLapseAt then
-    local first = call('ZRANGE', members, '0', '1', 'WITHSCORES')
-    local at = first[1] == name and first[4] or first[1] ~= name and first[2]
-    nextLapseAt = max(tonumber(at or NEVER), now + 1)
-  end
-  return nextLapseAt
-end
 `

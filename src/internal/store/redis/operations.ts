@@ -6,8 +6,7 @@
  */
 export const operations = `
 modules.operations = function()
-  local ASK_AGAIN_MILLIS = 5000
-  local at, reserves, refusals, others = 1, 0, {}, nil
+  local at, others = 1, nil
 
   local function budgetAt(place)
     local variant = variants[place]
@@ -56,27 +55,6 @@ modules.operations = function()
     end
   end
 
-  local function refuse(route, from, ticket, waits, index, readyAt)
-    local stop = route.stops[index]
-    local asksAt = readyAt
-    if readyAt >= AFTER_SETTLEMENT then asksAt = min(now + ASK_AGAIN_MILLIS, nextLapse()) end
-    if not ticket and waits then
-      tickets = tickets + 1
-      ticket = tickets
-    end
-    if ticket then
-      local isHead = stop and waits and readyAt ~= NEVER
-      for _, state in ipairs(route.stops) do
-        if state.heads[1] and not (isHead and state == stop) then use('waiting').remove(state.heads, ticket) end
-      end
-      if isHead then use('waiting').add(stop, ticket, operations[from + index], asksAt) end
-      for _, variant in ipairs(route.places) do heldOf(variant.budget) end
-    end
-    refusals[#refusals + 1] = format('%.0f,%.0f,%.0f,%.0f,%.0f,%.0f,%.0f', reserves, index > 0 and index - 1 or index,
-      readyAt == NEVER and -1 or readyAt < AFTER_SETTLEMENT and readyAt - now or readyAt, asksAt - now,
-      stop and stop.kind.used(stop) or 0, stop and stop.reserved or 0, ticket or 0)
-  end
-
   local function reserve(route, from, ticket, waits, isAhead)
     local stops, shadows = route.stops, route.shadows
     local turn = ticket or NEVER
@@ -101,7 +79,7 @@ modules.operations = function()
         if readyAt > worstAt then worst, worstAt = index, readyAt end
       end
     end
-    if worst then return refuse(route, from, ticket, waits, worst, worstAt) end
+    if worst then return use('refuse')(route, from, ticket, waits, worst, worstAt) end
     for index = 1, #stops do
       local state, amount = stops[index], operations[from + index]
       if state.heads[1] then

@@ -2,12 +2,14 @@ import { budgets } from "./budgets.ts"
 import { errands } from "./errands.ts"
 import { fixedWindow } from "./fixedWindow.ts"
 import { lapse } from "./lapse.ts"
+import { limitChanges } from "./limitChanges.ts"
 import { limits } from "./limits.ts"
 import { members } from "./members.ts"
 import { modules } from "./modules.ts"
 import { numbers } from "./numbers.ts"
 import { operations } from "./operations.ts"
 import { pause } from "./pause.ts"
+import { refuse } from "./refuse.ts"
 import { slidingLog } from "./slidingLog.ts"
 import { slidingWindow } from "./slidingWindow.ts"
 import { tokenBucket } from "./tokenBucket.ts"
@@ -74,23 +76,6 @@ local function put(field, text)
   puts[#puts + 1] = text
 end
 
--- The highest sequence of which the member has the answer. Older answers go.
-local function noteAnswered(latest)
-  local before = tonumber(known[3] or 0)
-  local answered = max(before, answeredUpTo)
-  for old = before + 1, min(answered, latest) do gone[#gone + 1] = 'answer/' .. written(old) end
-  if answered > before or not known[3] then put('answered', written(answered)) end
-  return answered
-end
-
--- The member has had answers that were lost. What it holds it will say as somebody else: here it is over.
-local function lose()
-  put('lost', '1')
-  put('lapse', 'release')
-  put('leaseEnd', written(now))
-  call('ZADD', members, written(now), name)
-end
-
 local function answer()
   local id = 'answer/' .. written(sequence)
   known = call('HMGET', member, 'leaseEnd', 'lost', 'answered', 'latest', 'expiresAt', 'lapse', id)
@@ -103,9 +88,18 @@ local function answer()
   if known[7] then return known[7] end
   if known[2] then return '[' .. FORGOTTEN .. ',' .. written(now) .. ']' end
   if leaseEnd and leaseEnd <= now then return '[' .. LAPSED .. ',' .. written(now) .. ']' end
-  local latest = tonumber(known[4] or 0)
-  local answered = noteAnswered(latest)
-  if answered > latest then lose() end
+  -- The highest sequence of which the member has the answer. Older answers go.
+  local latest, before = tonumber(known[4] or 0), tonumber(known[3] or 0)
+  local answered = max(before, answeredUpTo)
+  for old = before + 1, min(answered, latest) do gone[#gone + 1] = 'answer/' .. written(old) end
+  if answered > before or not known[3] then put('answered', written(answered)) end
+  if answered > latest then
+    -- The member has had answers that were lost. What it holds it will say as somebody else: here it is over.
+    put('lost', '1')
+    put('lapse', 'release')
+    put('leaseEnd', written(now))
+    call('ZADD', members, written(now), name)
+  end
   if sequence <= answered or answered > latest then return '[' .. FORGOTTEN .. ',' .. written(now) .. ']' end
   local leased = written(now + leaseMillis)
   put('leaseEnd', leased)
@@ -118,17 +112,19 @@ local function answer()
 end
 
 local reply = answer()
-wake(touched)
+for _, budget in ipairs(touched) do
+  for _, state in ipairs(budget.all) do
+    if state.heads[1] then use('waiting').wake(state) end
+  end
+end
 for _, budget in ipairs(loaded) do
   if budget.limits then saveBudget(budget) end
   saveHeld(budget, puts, gone)
 end
 
 local keptUntil = now + GROUP_KEPT_MILLIS
-local function isKept(expiresAt)
-  return tonumber(expiresAt or 0) >= keptUntil - GROUP_SPARE_MILLIS
-end
-local isMemberKept, isGroupKept = not puts[1] or isKept(known[5]), isKept(group[4])
+local isMemberKept = not puts[1] or tonumber(known[5] or 0) >= keptUntil - GROUP_SPARE_MILLIS
+local isGroupKept = tonumber(group[4] or 0) >= keptUntil - GROUP_SPARE_MILLIS
 if not isMemberKept then put('expiresAt', written(keptUntil)) end
 if gone[1] then inChunks('HDEL', member, gone) end
 if puts[1] then inChunks('HSET', member, puts) end
@@ -146,13 +142,17 @@ return { written(time), reply }
 `
 
 /**
+ * A part that is followed by others. They are a function within: a function that is made looks for each local that it
+ * uses among all those of the running function that others use, but finds at once those of the functions around that.
+ */
+const around = (part: string, others: ReadonlyArray<string>): string =>
+  `${part}\nreturn (function()\n${others.join("")}\nend)()`
+
+/**
  * Does a batch: one call, in which nothing else happens. It makes a constant number of calls itself, plus a few per
  * budget and window; what reservations cost beyond that is arithmetic.
  */
-export const lua = [
-  numbers,
-  modules,
-  batch,
+export const lua = around([numbers, modules, batch].join(""), [
   slidingLog,
   limits,
   slidingWindow,
@@ -161,9 +161,11 @@ export const lua = [
   pause,
   waiting,
   budgets,
+  limitChanges,
   members,
   lapse,
+  refuse,
   errands,
   operations,
   once
-].join("")
+])

@@ -9,6 +9,7 @@ local NOBODY = {}
 modules.waiting = function()
   local PASSED_MAX, LATE_MAX_MILLIS, HEADS_MAX, WAKE_AGAIN_MILLIS = 8, 1000, 64, 20
   local MEMBER, TICKET, AMOUNT, ASKS_AT, PASSED, WOKEN_AT = 1, 2, 3, 4, 5, 6
+  local told = {}
 
   -- Removes the heads of which a test says that they are gone, and says whether there were any.
   local function removeAll(heads, isGone)
@@ -120,29 +121,17 @@ modules.waiting = function()
       state.heads.isChanged = true
     end,
 
-    -- Tells who has waited longest, if there is room for it.
+    -- Tells who has waited longest, if there is room for it. A member is told once in a call.
     wake = function(state)
       local head = first(state.heads)
       if not head or state.kind.readyAt(state, head[AMOUNT], 0) > now then return end
       if now - head[WOKEN_AT] < WAKE_AGAIN_MILLIS then return end
       head[WOKEN_AT] = now
       state.heads.isChanged = true
-      return head[MEMBER]
+      local member = head[MEMBER]
+      if not told[member] then call('PUBLISH', string.match(base, '^[^{]*') .. 'wake', base .. member) end
+      told[member] = true
     end
   }
-end
-
--- Tells those who have waited longest, where there is room for them.
-local function wake(budgets)
-  local told = {}
-  for _, budget in ipairs(budgets) do
-    for _, state in ipairs(budget.all) do
-      local member = state.heads[1] and use('waiting').wake(state)
-      if member and not told[member] then
-        call('PUBLISH', string.match(base, '^[^{]*') .. 'wake', base .. member)
-        told[member] = true
-      end
-    end
-  end
 end
 `
