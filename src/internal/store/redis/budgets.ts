@@ -14,14 +14,9 @@ local changes = 0
 
 local SPENT_FIELDS = { ${Usage.fields.map((field) => `'${field}'`).join(", ")} }
 
-local budgetOf, stateOf, adopt, follow, spentOf, saveBudget = (function()
+local budgetOf, stateOf, follow, spentOf, saveBudget = (function()
   local SPENT = { ${layoutOf(Usage.fields)} }
   local budgets = {}
-
-  local function adopt(state, limit)
-    state.tag, state.meter, state.max, state.chargeAt = limit[TAG], limit[METER], limit[MAX], limit[CHARGE_AT]
-    state.period, state.refill, state.refillMillis = limit[PERIOD], limit[REFILL], limit[REFILL_MILLIS]
-  end
 
   local function headsOf(budget, name)
     local heads, text = budget.heads[name], budget.stored['waiting/' .. name]
@@ -36,8 +31,7 @@ local budgetOf, stateOf, adopt, follow, spentOf, saveBudget = (function()
     local name, kind = limit[NAME], use(limit[TAG])
     local text = not isNew and budget.stored['limit/' .. name]
     local state = cjson.decode(text or kind.zeros)
-    state.budget, state.kind, state.name, state.heads = budget, kind, name, headsOf(budget, name)
-    adopt(state, limit)
+    state.budget, state.kind, state.limit, state.heads = budget, kind, limit, headsOf(budget, name)
     if not text then
       stateCount = stateCount + 1
       state.number, state.isNew = stateCount, true
@@ -119,7 +113,7 @@ local budgetOf, stateOf, adopt, follow, spentOf, saveBudget = (function()
     if others and others ~= '[]' then put('others', others) elseif stored.others then gone[#gone + 1] = 'others' end
     for _, state in ipairs(budget.all) do
       if state.kind.save then state.kind.save(state, millis, put) end
-      put('limit/' .. state.name, state.kind.written(state))
+      put('limit/' .. state.limit[NAME], state.kind.written(state))
     end
     for name, heads in pairs(budget.heads) do
       if heads.isChanged and heads[1] then
@@ -150,7 +144,7 @@ local budgetOf, stateOf, adopt, follow, spentOf, saveBudget = (function()
     end
   end
 
-  return budgetOf, stateOf, adopt, follow, spentOf, saveBudget
+  return budgetOf, stateOf, follow, spentOf, saveBudget
 end)()
 
 local function touch(budget)

@@ -34,7 +34,7 @@ modules.errands = function()
       local budget, remaining, count = budgetAt(operations[at + 1]), operations[at + 2], operations[at + 3]
       for index = at + 4, at + 3 + count do
         local state = budget.states[operations[index]]
-        local by = max(0, state.max - state.kind.used(state) - remaining)
+        local by = max(0, state.limit[MAX] - state.kind.used(state) - remaining)
         charge(state, by)
         tightened[#tightened + 1] = written(by)
       end

@@ -18,7 +18,7 @@ modules.FixedWindow = function()
 
   local function roll(state)
     local variant = state.budget.variant
-    local resets = variant and variant.resets[state.name]
+    local resets = variant and variant.resets[state.limit[NAME]]
     if state.endsAt == UNKNOWN and resets then
       state.endsAt = state.startedAt >= resets[1] and resetAfter(resets, state.startedAt) or 0
     end
@@ -30,7 +30,7 @@ modules.FixedWindow = function()
 
   local function used(state)
     roll(state)
-    return state.chargeAt == 'settle' and plus(state.counted, state.reserved) or state.counted
+    return state.limit[CHARGE_AT] == 'settle' and plus(state.counted, state.reserved) or state.counted
   end
 
   local function charge(state, amount)
@@ -41,18 +41,18 @@ modules.FixedWindow = function()
   return {
     ${layoutOf(["number", "reserved", "counted", "startedAt", "endsAt"])},
     readyAt = function(state, amount, beside)
-      if amount > state.max then return NEVER end
-      if used(state) + beside + amount <= state.max then return now end
-      local kept = state.chargeAt == 'settle' and state.reserved + beside or 0
-      return kept + amount <= state.max and state.endsAt or AFTER_SETTLEMENT
+      if amount > state.limit[MAX] then return NEVER end
+      if used(state) + beside + amount <= state.limit[MAX] then return now end
+      local kept = state.limit[CHARGE_AT] == 'settle' and state.reserved + beside or 0
+      return kept + amount <= state.limit[MAX] and state.endsAt or AFTER_SETTLEMENT
     end,
     take = function(state, amount)
       state.reserved = plus(state.reserved, amount)
-      if state.chargeAt == 'reserve' then charge(state, amount) end
+      if state.limit[CHARGE_AT] == 'reserve' then charge(state, amount) end
     end,
     settle = function(state, estimate, actual, takenAt)
       state.reserved = max(0, state.reserved - estimate)
-      if state.chargeAt == 'settle' then return actual end
+      if state.limit[CHARGE_AT] == 'settle' then return actual end
       if actual < estimate and takenAt >= state.startedAt then
         state.counted = max(0, state.counted - (estimate - actual))
       end

@@ -5,7 +5,7 @@ modules.lapse = function()
 
   -- Whether what a limit has counted comes back with time alone, whatever becomes of the reservation.
   local function isDatedBack(state)
-    return state.tag == 'TokenBucket' or state.chargeAt == 'reserve'
+    return state.limit[TAG] == 'TokenBucket' or state.limit[CHARGE_AT] == 'reserve'
   end
 
   local function holdsSomething(budget, held)

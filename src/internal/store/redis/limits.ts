@@ -2,7 +2,8 @@ import { layoutOf } from "./numbers.ts"
 
 /**
  * The state machines of limits, as those of `internal/limit`: what one of them says, the other must say, too. A kind has
- * the names of the numbers that it keeps. A state has these numbers, and what its limit is described by.
+ * the names of the numbers that it keeps. A state has these numbers, its budget, its kind, its limit as it is described, and
+ * the heads that wait there: together few enough that reading it makes one table, which does not grow.
  */
 export const limits = `
 local function charge(state, amount)
@@ -14,8 +15,8 @@ modules.Cap = function()
     ${layoutOf(["number", "reserved", "committed"])},
     readyAt = function(state, amount, beside)
       local committed = state.committed
-      if committed + amount > state.max then return NEVER end
-      if committed + state.reserved + beside + amount <= state.max then return now end
+      if committed + amount > state.limit[MAX] then return NEVER end
+      if committed + state.reserved + beside + amount <= state.limit[MAX] then return now end
       return AFTER_SETTLEMENT
     end,
     take = function(state, amount)
@@ -42,8 +43,8 @@ modules.Concurrency = function()
   return {
     ${layoutOf(["number", "reserved"])},
     readyAt = function(state, amount, beside)
-      if amount > state.max then return NEVER end
-      if state.reserved + beside + amount <= state.max then return now end
+      if amount > state.limit[MAX] then return NEVER end
+      if state.reserved + beside + amount <= state.limit[MAX] then return now end
       return AFTER_SETTLEMENT
     end,
     take = function(state, amount)

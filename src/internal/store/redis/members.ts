@@ -11,7 +11,7 @@ local members, member = base .. 'members', base .. 'member:' .. name
 
 -- How much of what is held is held of a state.
 local function amountHeld(held, state)
-  local entry = held[2][state.name]
+  local entry = held[2][state.limit[NAME]]
   return entry and entry[1] == state.number and entry[2] or 0
 end
 
@@ -26,10 +26,10 @@ local heldOf, hold, saveHeld = (function()
   end
 
   local function hold(held, state, amount)
-    local entry = held[2][state.name]
+    local entry = held[2][state.limit[NAME]]
     if not entry or entry[1] ~= state.number then
       entry = { state.number, 0 }
-      held[2][state.name] = entry
+      held[2][state.limit[NAME]] = entry
     end
     entry[2] = plus(entry[2], amount)
   end
@@ -47,7 +47,7 @@ local heldOf, hold, saveHeld = (function()
     for _, state in ipairs(budget.all) do
       local amount = amountHeld(held, state)
       if amount > 0 then
-        texts[#texts + 1] = cjson.encode(state.name) .. format(':[%.0f,%.0f]', state.number, amount)
+        texts[#texts + 1] = cjson.encode(state.limit[NAME]) .. format(':[%.0f,%.0f]', state.number, amount)
       end
     end
     return concat(texts, ',')

@@ -112,7 +112,7 @@ modules.operations = function()
       local state = stops[index]
       if sum > 0 and route.shadows[index] then
         if sum > MOST then return false end
-      elseif sum > 0 and (sum > state.max or state.kind.used(state) + sum > state.max) then
+      elseif sum > 0 and (sum > state.limit[MAX] or state.kind.used(state) + sum > state.limit[MAX]) then
         return false
       end
       sums[index] = sum
@@ -175,7 +175,7 @@ modules.operations = function()
       local known = min(estimate, amountHeld(state.budget.held, state))
       local used = min(estimate - operations[from + 2 * width + index], known)
       if known > 0 then hold(state.budget.held, state, -known) end
-      local instant = state.tag == 'SlidingWindow' and countedAt or takenAt
+      local instant = state.limit[TAG] == 'SlidingWindow' and countedAt or takenAt
       charge(state, state.kind.settle(state, known, used, instant) + actual - used)
     end
     at = from + 3 * width + 1

@@ -6,7 +6,7 @@ export const slidingLog = `
 local function logKey(state)
   local key = state.budget.key
   if string.find(key, '[%%:]') then key = string.gsub(key, '[%%:]', { ['%'] = '%25', [':'] = '%3A' }) end
-  return base .. 'window:' .. key .. ':' .. state.name
+  return base .. 'window:' .. key .. ':' .. state.limit[NAME]
 end
 
 local function overwrite(key, index, instant, amount)

@@ -11,12 +11,11 @@ export const slidingWindow = `
 modules.SlidingWindow = function()
   local EXACT_INSTANTS = 1024
 
-  -- Lets go of what has left the window. Time does not pass within a call: once is enough.
+  -- Lets go of what has left the window.
   local function update(state)
-    if state.updatedFor == state.period then return end
-    state.updatedFor = state.period
-    local instant = now - state.period
-    if instant > state.leftUntil then state.leftUntil = instant end
+    local instant = now - state.limit[PERIOD]
+    if instant <= state.leftUntil then return end
+    state.leftUntil = instant
     if state.last >= state.first and state.oldest <= instant then use('log').drop(state, instant) end
   end
 
@@ -31,7 +30,7 @@ modules.SlidingWindow = function()
     local at = now + ahead
     local length = state.last - state.first + 1
     if length - state.emptied >= EXACT_INSTANTS then
-      local quantum = max(1, floor(state.period / 1000))
+      local quantum = max(1, floor(state.limit[PERIOD] / 1000))
       at = ceil(at / quantum) * quantum
     end
     if length == 0 then
@@ -61,7 +60,7 @@ modules.SlidingWindow = function()
 
   local function used(state)
     update(state)
-    return state.chargeAt == 'settle' and plus(state.counted, state.reserved) or state.counted
+    return state.limit[CHARGE_AT] == 'settle' and plus(state.counted, state.reserved) or state.counted
   end
 
   local function charge(state, amount)
@@ -87,19 +86,19 @@ modules.SlidingWindow = function()
       state.last = -1
     end,
     readyAt = function(state, amount, beside)
-      if amount + beside > state.max then return NEVER end
-      local excess = used(state) + beside + amount - state.max
+      if amount + beside > state.limit[MAX] then return NEVER end
+      local excess = used(state) + beside + amount - state.limit[MAX]
       if excess <= 0 then return now end
       if excess > state.counted then return AFTER_SETTLEMENT end
-      return use('log').whenFreed(state, excess) + state.period
+      return use('log').whenFreed(state, excess) + state.limit[PERIOD]
     end,
     take = function(state, amount)
       state.reserved = plus(state.reserved, amount)
-      if state.chargeAt == 'reserve' then charge(state, amount) end
+      if state.limit[CHARGE_AT] == 'reserve' then charge(state, amount) end
     end,
     settle = function(state, estimate, actual, takenAt)
       state.reserved = max(0, state.reserved - estimate)
-      if state.chargeAt == 'settle' then return actual end
+      if state.limit[CHARGE_AT] == 'settle' then return actual end
       if actual < estimate and takenAt > state.leftUntil and state.last >= state.first then
         giveBack(state, estimate - actual, takenAt)
       end
@@ -108,7 +107,7 @@ modules.SlidingWindow = function()
     charge = charge,
     used = used,
     lasts = function(state)
-      return state.period
+      return state.limit[PERIOD]
     end,
     save = function(state, millis)
       if state.log or state.isRewritten then

@@ -46,18 +46,18 @@ modules.TokenBucket = function()
   end
 
   local function millisToGain(state, units)
-    local whole, rest = divide(units, state.refillMillis, -state.fraction, state.refill)
+    local whole, rest = divide(units, state.limit[REFILL_MILLIS], -state.fraction, state.limit[REFILL])
     return rest > 0 and whole + 1 or whole
   end
 
   local function fill(state)
     local elapsed = now - state.filledAt
     if elapsed <= 0 then return end
-    if state.level >= state.max or elapsed >= millisToGain(state, state.max - state.level) then
-      state.level, state.fraction, state.filledAt = state.max, 0, now
+    if state.level >= state.limit[MAX] or elapsed >= millisToGain(state, state.limit[MAX] - state.level) then
+      state.level, state.fraction, state.filledAt = state.limit[MAX], 0, now
       return
     end
-    local gained, fraction = divide(elapsed, state.refill, state.fraction, state.refillMillis)
+    local gained, fraction = divide(elapsed, state.limit[REFILL], state.fraction, state.limit[REFILL_MILLIS])
     state.level, state.fraction, state.filledAt = state.level + gained, fraction, now
   end
 
@@ -67,7 +67,7 @@ modules.TokenBucket = function()
 
   local function peaksOf(state)
     if not state.peaks then
-      state.peaks = cjson.decode(not state.isNew and state.budget.stored['peaks/' .. state.name] or '[]')
+      state.peaks = cjson.decode(not state.isNew and state.budget.stored['peaks/' .. state.limit[NAME]] or '[]')
     end
     return state.peaks
   end
@@ -108,7 +108,7 @@ modules.TokenBucket = function()
     local peak = ceilingOf(state)
     local first = peaks[firstAfter(peaks, takenAt)]
     if first then peak = max(peak, first[2]) end
-    local worth = max(0, min(amount, state.max - peak))
+    local worth = max(0, min(amount, state.limit[MAX] - peak))
     state.level = state.level + worth
     raise(state, worth, takenAt)
   end
@@ -122,10 +122,10 @@ modules.TokenBucket = function()
   return {
     ${layoutOf(["number", "reserved", "level", "fraction", "filledAt"])},
     start = function(state)
-      state.level = state.max
+      state.level = state.limit[MAX]
     end,
     readyAt = function(state, amount, beside)
-      if amount + beside > state.max then return NEVER end
+      if amount + beside > state.limit[MAX] then return NEVER end
       fill(state)
       local missing = amount + beside - state.level
       return missing <= 0 and now or plus(state.filledAt, millisToGain(state, missing))
@@ -145,21 +145,21 @@ modules.TokenBucket = function()
     charge = charge,
     used = function(state)
       fill(state)
-      return min(state.max - state.level, MOST)
+      return min(state.limit[MAX] - state.level, MOST)
     end,
     -- What was used stays used: a bucket that grows does not become fuller than its inflow makes it.
     update = function(state, limit)
-      if limit[MAX] == state.max and limit[REFILL] == state.refill and limit[REFILL_MILLIS] == state.refillMillis then
-        return
-      end
+      local former = state.limit
+      local isSameRate = limit[REFILL] == former[REFILL] and limit[REFILL_MILLIS] == former[REFILL_MILLIS]
+      if limit[MAX] == former[MAX] and isSameRate then return end
       fill(state)
-      if limit[REFILL_MILLIS] ~= state.refillMillis then state.fraction = 0 end
-      local grown = limit[MAX] - state.max
+      if limit[REFILL_MILLIS] ~= former[REFILL_MILLIS] then state.fraction = 0 end
+      local grown = limit[MAX] - former[MAX]
       state.level = state.level + grown
       raise(state, grown, -1)
     end,
     lasts = function(state)
-      return state.level >= state.max and 0 or millisToGain(state, state.max - state.level)
+      return state.level >= state.limit[MAX] and 0 or millisToGain(state, state.limit[MAX] - state.level)
     end,
     save = function(state, _, put)
       if not state.hasNewPeaks then return end
@@ -167,7 +167,7 @@ modules.TokenBucket = function()
       for index, peak in ipairs(state.peaks) do
         texts[index] = '[' .. written(peak[1]) .. ',' .. written(peak[2]) .. ']'
       end
-      put('peaks/' .. state.name, '[' .. concat(texts, ',') .. ']')
+      put('peaks/' .. state.limit[NAME], '[' .. concat(texts, ',') .. ']')
     end
   }
 end

@@ -44,7 +44,7 @@ modules.waiting = function()
   local function headsToChange(state)
     if state.heads == NOBODY then
       state.heads = { isPruned = true }
-      state.budget.heads[state.name] = state.heads
+      state.budget.heads[state.limit[NAME]] = state.heads
     end
     state.heads.isChanged = true
     return state.heads
