@@ -30,7 +30,9 @@ export interface Settings extends Postage {
 /** What a channel runs its effects with. */
 export interface Surroundings {
   readonly fork: (effect: Effect.Effect<void>) => void
-  /** Does something soon, when whoever is running has come to rest. */
+  /** Does something when whoever is running has come to rest. */
+  readonly next: (task: () => void) => void
+  /** Does something soon, when others had their turn, too. */
   readonly soon: (task: () => void) => void
   readonly scope: Scope.Scope
   /** Between 0 and 1. */
@@ -75,6 +77,7 @@ export class Channel implements Link {
   /** Why the store cannot be reached, while it cannot. */
   #trouble: { readonly cause: unknown } | undefined
   #isScheduled = false
+  #isHastened = false
   #isListening = false
   #isClosed = false
   readonly #alarm: Alarm = {
@@ -128,7 +131,8 @@ export class Channel implements Link {
       this.#grant(asking, taken)
     }
     this.#watch(hold.path, route)
-    this.#schedule()
+    if (taken === undefined) this.#hasten()
+    else this.#schedule()
     return ticket
   }
 
@@ -262,6 +266,17 @@ export class Channel implements Link {
     return this.#trouble !== undefined
   }
 
+  /** Somebody waits: what is said with it goes along. */
+  #hasten(): void {
+    if (this.#isHastened) return
+    this.#isHastened = true
+    this.#around.next(() => {
+      this.#isHastened = false
+      this.#flush()
+    })
+  }
+
+  /** Nobody waits for it: who asks something before long takes it along. */
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true

@@ -42,16 +42,29 @@ const surroundings = (scope: Scope.Scope): Effect.Effect<Surroundings> =>
   Effect.contextWith((context) =>
     Effect.withFiber((fiber) => {
       const fork = Effect.runForkWith(context)
-      const dispatcher = fiber.getRef(Scheduler.Scheduler).makeDispatcher()
+      const scheduler = fiber.getRef(Scheduler.Scheduler)
+      const next = promptly(scheduler).makeDispatcher()
+      const soon = scheduler.makeDispatcher()
       const random = fiber.getRef(Random.Random)
       return Effect.succeed({
         scope,
         fork: (effect) => void fork(effect),
-        soon: (task) => dispatcher.scheduleTask(task, 0),
+        next: (task) => next.scheduleTask(task, 0),
+        soon: (task) => soon.scheduleTask(task, 0),
         random: () => random.nextDoubleUnsafe()
       })
     })
   )
+
+/** As a scheduler that leaves it to the event loop when tasks run, but in the same turn of it. */
+const promptly = (scheduler: Scheduler.Scheduler): Scheduler.Scheduler =>
+  scheduler instanceof Scheduler.MixedScheduler
+    ? new Scheduler.MixedScheduler("async", (task) => {
+        let isCancelled = false
+        queueMicrotask(() => isCancelled || task())
+        return () => void (isCancelled = true)
+      })
+    : scheduler
 
 const close = (shutdownMillis: number) => (channel: Channel) =>
   Effect.gen(function* () {
