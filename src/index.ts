@@ -53,6 +53,8 @@ export * as PromiseBudget from "./PromiseBudget.ts"
 export { makeBudget } from "./PromiseBudget.ts"
 /** What calls cost. */
 export * as Pricing from "./Pricing.ts"
+/** What happened in a budget, as plain JSON in bounded memory. */
+export * as Recording from "./Recording.ts"
 /** Budgets that are shared by processes and machines, through Redis. */
 export * as RedisBudgetStore from "./RedisBudgetStore.ts"
 /** A held estimate. */

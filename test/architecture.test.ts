@@ -156,6 +156,12 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^effect\/(\w+|ai\/\w+)$/
   },
   {
+    name: "recording",
+    files: /^Recording\.ts$|^internal\/recording\/.*$/,
+    mayImport: ["usage", "limit", "budget", "admission"],
+    effect: /^effect\/(Cron|DateTime|Duration|Effect|Option|Schema|Scope)$/
+  },
+  {
     name: "barrel",
     files: /^index\.ts$/,
     mayImport: [
@@ -180,7 +186,8 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "guard",
       "degradation",
       "http",
-      "languageModel"
+      "languageModel",
+      "recording"
     ],
     effect: /^$/
   }

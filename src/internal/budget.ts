@@ -446,6 +446,12 @@ const implementationOf = (name: string, budget: Budget.Budget): BudgetImpl => {
   throw new RangeError(`Budget "${name}": within takes budgets made by Budget.make or Budget.Service`)
 }
 
+/** What is behind a budget, for whoever watches it from within the library. */
+export const anatomyOf = (budget: Budget.Budget): { readonly admission: Admission; readonly node: BudgetNode } => {
+  if (budget instanceof BudgetImpl) return budget
+  throw new RangeError(`Budget "${budget.name}": only budgets made by Budget.make or Budget.Service can be recorded`)
+}
+
 const mannerOf = (options: Budget.ReserveOptions | undefined): Manner =>
   options === undefined
     ? patient

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import * as Queue from "effect/Queue"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { BudgetEvent } from "../BudgetEvent.ts"
 import type { Happening } from "./admission/listeners.ts"
@@ -10,22 +11,27 @@ import type { Timeline } from "./timeline.ts"
 export const events = (node: BudgetNode, timeline: Timeline): Stream.Stream<BudgetEvent> =>
   Stream.callback<BudgetEvent>(
     (queue) =>
-      Effect.acquireRelease(
-        Effect.sync(() => {
-          const listener = (happening: Happening): void => {
-            Queue.offerUnsafe(queue, { ...happening, at: timeline.now() - timeline.wallOffset })
-          }
-          node.listeners ??= new Set()
-          node.listeners.add(listener)
-          return listener
-        }),
-        (listener) =>
-          Effect.sync(() => {
-            node.listeners?.delete(listener)
-            if (node.listeners?.size === 0) node.listeners = undefined
-          })
-      ),
+      listen(node, (happening) => {
+        Queue.offerUnsafe(queue, { ...happening, at: timeline.now() - timeline.wallOffset })
+      }),
     { bufferSize: LAG_MAX, strategy: "sliding" }
+  )
+
+/** Tells a listener what happens in a budget, at once and on the stack of whoever does it, while the scope is open. */
+export const listen = (
+  node: BudgetNode,
+  listener: (happening: Happening) => void
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => {
+      node.listeners ??= new Set()
+      node.listeners.add(listener)
+    }),
+    () =>
+      Effect.sync(() => {
+        node.listeners?.delete(listener)
+        if (node.listeners?.size === 0) node.listeners = undefined
+      })
   )
 
 // How many events a listener may lag behind.
