@@ -59,9 +59,13 @@ export * as Recording from "./Recording.ts"
 export * as RedisBudgetStore from "./RedisBudgetStore.ts"
 /** A held estimate. */
 export * as Reservation from "./Reservation.ts"
+/** Limits and a workload, run together in virtual time. */
+export * as Simulation from "./Simulation.ts"
 /** What a store of shared budgets does, for who writes one. */
 export * as StoreProtocol from "./StoreProtocol.ts"
 /** Counts the tokens of texts and chat messages. */
 export * as TokenCounter from "./TokenCounter.ts"
 /** What one call consumes. */
 export * as Usage from "./Usage.ts"
+/** The calls of a simulation. */
+export * as Workload from "./Workload.ts"

@@ -162,6 +162,18 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^effect\/(Cron|DateTime|Duration|Effect|Option|Schema|Scope)$/
   },
   {
+    name: "workload",
+    files: /^Workload\.ts$|^internal\/workload\/.*$/,
+    mayImport: ["usage"],
+    effect: /^(effect\/\w+|csv-parse\/stream)$/
+  },
+  {
+    name: "simulation",
+    files: /^Simulation\.ts$|^internal\/simulation\/.*$/,
+    mayImport: ["usage", "limit", "heap", "error", "budget", "recording", "workload"],
+    effect: /^effect\/\w+$/
+  },
+  {
     name: "barrel",
     files: /^index\.ts$/,
     mayImport: [
@@ -187,7 +199,9 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "degradation",
       "http",
       "languageModel",
-      "recording"
+      "recording",
+      "workload",
+      "simulation"
     ],
     effect: /^$/
   }
