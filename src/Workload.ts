@@ -8,9 +8,12 @@
  */
 import * as Data from "effect/Data"
 import * as Duration from "effect/Duration"
+import * as FileSystem from "effect/FileSystem"
+import type { PlatformError } from "effect/PlatformError"
 import * as Stream from "effect/Stream"
 import { demand, drawing, isWhole } from "./internal/workload/amount.ts"
 import { type Arrivals, daily, independent, together } from "./internal/workload/arrivals.ts"
+import { callsIn } from "./internal/workload/csv.ts"
 import { drafting } from "./internal/workload/draft.ts"
 import { Random } from "./internal/workload/random.ts"
 import type * as Usage from "./Usage.ts"
@@ -275,6 +278,112 @@ export const fleet = (
     }
   }
 }
+
+/**
+ * The names of the columns of a table of calls.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CsvColumns {
+  /** When calls come: a date and time, in UTC unless it says otherwise, or a number (see `timeUnit`). */
+  readonly at: string
+  readonly inputTokens: string
+  /** What was written. */
+  readonly outputTokens: string
+  /** What is reserved for the output. */
+  readonly maxOutputTokens?: string | undefined
+  readonly tenant?: string | undefined
+  /** How long calls run. By default 300 ms and 20 ms for each token that is written. */
+  readonly millis?: string | undefined
+}
+
+/**
+ * The columns of the traces of LLM inference that Azure publishes.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const azureColumns: CsvColumns = {
+  at: "TIMESTAMP",
+  inputTokens: "ContextTokens",
+  outputTokens: "GeneratedTokens"
+}
+
+/**
+ * What a number that stands for an instant counts.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type TimeUnit = "seconds" | "millis"
+
+/**
+ * How a table of calls is read.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface CsvOptions extends Pick<Shape, "pricePerMillion"> {
+  readonly columns: CsvColumns
+  /** Its name, for errors. */
+  readonly file?: string | undefined
+  /** Where instants are numbers: what they count. */
+  readonly timeUnit?: TimeUnit | undefined
+  /**
+   * What is reserved for the output where no column says so: always the same, or what follows from what will be written.
+   * By default as much as will be written.
+   */
+  readonly reserve?: number | ((outputTokens: number) => number) | undefined
+}
+
+/**
+ * The calls of a table in CSV, the first line of which names the columns.
+ *
+ * **Details**
+ *
+ * It is read while the simulation runs, so that memory does not grow with its length. What makes no sense, as rows that
+ * are not in the order of time, fails with a `WorkloadError` that names file, line and column.
+ *
+ * **Example**
+ *
+ * ```ts
+ * import { Effect, Stream } from "effect"
+ * import { Workload } from "effect-budget"
+ *
+ * const text = `TIMESTAMP,ContextTokens,GeneratedTokens
+ * 2023-11-16 18:17:03.9799600,4808,10
+ * 2023-11-16 18:17:04.0319600,many,8`
+ *
+ * const workload = Workload.fromCsv(text, { columns: Workload.azureColumns, file: "trace.csv" })
+ *
+ * const error = await Effect.runPromise(Effect.flip(Stream.runCollect(workload.calls)))
+ * error.message // => 'trace.csv, line 3, column ContextTokens: a whole number of zero or more is expected, got "many"'
+ * ```
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromCsv = <E = never, R = never>(
+  text: string | Stream.Stream<string | Uint8Array, E, R>,
+  options: CsvOptions
+): Open<E | WorkloadError, R> => ({
+  _tag: "Open",
+  calls: callsIn(typeof text === "string" ? Stream.succeed(text) : text, options),
+  isDated: true
+})
+
+/**
+ * The calls of a file in CSV. See {@link fromCsv}. It fails with a `PlatformError` when the file cannot be read.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const fromCsvFile = (
+  path: string,
+  options: Omit<CsvOptions, "file">
+): Open<WorkloadError | PlatformError, FileSystem.FileSystem> =>
+  fromCsv(Stream.unwrap(FileSystem.FileSystem.useSync((files) => files.stream(path))), { ...options, file: path })
 
 /**
  * Calls that are given one by one, in the order of `at`. A generator of them is not asked for more than are needed next.
