@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 
+/** Are the limits too tight, and what would be enough? */
+export * as Advice from "./Advice.ts"
 /** Budgets for agents that work in steps. */
 export * as Agent from "./Agent.ts"
 /** The `Tokenizer` of `effect/ai`, as a counter of tokens and from one. */

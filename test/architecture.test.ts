@@ -170,7 +170,13 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   {
     name: "simulation",
     files: /^Simulation\.ts$|^internal\/simulation\/.*$/,
-    mayImport: ["usage", "limit", "heap", "error", "budget", "recording", "workload"],
+    mayImport: ["usage", "limit", "heap", "error", "admission", "budget", "recording", "workload"],
+    effect: /^effect\/\w+$/
+  },
+  {
+    name: "advice",
+    files: /^Advice\.ts$|^internal\/advice\/.*$/,
+    mayImport: ["usage", "limit", "recording", "workload", "simulation"],
     effect: /^effect\/\w+$/
   },
   {
@@ -201,7 +207,8 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "languageModel",
       "recording",
       "workload",
-      "simulation"
+      "simulation",
+      "advice"
     ],
     effect: /^$/
   }

@@ -38,9 +38,9 @@ export class Recorder {
     for (const record of this.#records) record.findAround(this.#records)
   }
 
-  /** How many calls were admitted or refused. */
-  get asked(): number {
-    return this.#all.admitted + this.#all.refused
+  /** How many calls have waited or were refused. */
+  get hindered(): number {
+    return this.#all.waited + this.#all.refused
   }
 
   /** Takes note of something at once. */

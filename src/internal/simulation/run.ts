@@ -12,7 +12,7 @@ import { World } from "./world.ts"
 /** Runs a workload in virtual time, in slices between which others get their turn. */
 export const run = <E, R>(options: Options<E, R>): Effect.Effect<Outcome, E | WorkloadError, R> =>
   Effect.suspend(() => {
-    const setting = settingOf(options)
+    const setting = settingOf("Simulation.run", options)
     const { onProgress, start, workload } = options
     const startMillis = start === undefined ? undefined : DateTime.makeUnsafe(start).epochMilliseconds
     return Effect.map(
@@ -52,7 +52,7 @@ const runOpen = <E, R>(
         for (let from = 0; from < chunk.length; from += CALLS_PER_SLICE) {
           for (const dated of chunk.slice(from, from + CALLS_PER_SLICE)) {
             const call: Call = origin === 0 ? dated : { ...dated, at: dated.at - origin }
-            const problem = world.problemOf(call) ?? problemOfOrder(world, call, last)
+            const problem = world.problemOf(call, world.arrived + 1, last)
             if (problem !== undefined) return yield* Effect.fail(problem)
             last = call.at
             world.arrive(call)
@@ -92,27 +92,21 @@ const rest = (world: World, onProgress: OnProgress): Effect.Effect<void> => {
   return Effect.andThen(onProgress({ calls: arrived, elapsedMillis }), Effect.yieldNow)
 }
 
-const problemOfOrder = (world: World, { at }: Call, last: number): WorkloadError | undefined =>
-  at >= last
-    ? undefined
-    : new WorkloadError({
-        problem: `call ${world.arrived + 1} of the workload comes at ${at} ms, before the one ahead of it (${last} ms)`
-      })
-
-const settingOf = <E, R>(options: Options<E, R>): Setting => {
+/** What is simulated, as far as it makes sense. Throws where it does not. */
+export const settingOf = (where: string, options: Omit<Options<unknown, unknown>, "workload">): Setting => {
   const { maxWait, name = "budget", tenants = [], traceMax = TRACE_MAX } = options
   const names = new Set([name])
   for (const tenant of tenants) {
-    if (names.has(tenant.name)) throw new RangeError(`Simulation.run: two budgets are named "${tenant.name}"`)
+    if (names.has(tenant.name)) throw new RangeError(`${where}: two budgets are named "${tenant.name}"`)
     names.add(tenant.name)
   }
   if (!Usage.isAmount(traceMax)) {
-    throw new RangeError(`Simulation.run: traceMax must be a whole number of zero or more, got ${traceMax}`)
+    throw new RangeError(`${where}: traceMax must be a whole number of zero or more, got ${traceMax}`)
   }
   const maxWaitMillis = maxWait === undefined ? 0 : Duration.toMillis(maxWait)
-  if (!(maxWaitMillis >= 0))
-    throw new RangeError(`Simulation.run: maxWait must not be negative, got ${maxWaitMillis} ms`)
-  return { ...options, name, tenants, traceMax }
+  if (!(maxWaitMillis >= 0)) throw new RangeError(`${where}: maxWait must not be negative, got ${maxWaitMillis} ms`)
+  const { limits, provider, title } = options
+  return { name, limits, tenants, provider, maxWait, title, traceMax }
 }
 
 // How much is done before others have their turn: about ten milliseconds' worth.
@@ -122,5 +116,5 @@ const STEPS_PER_SLICE = 2_000
 /** How many calls are kept for advice, unless it is said. */
 const TRACE_MAX = 10_000
 
-// Monday, 1 January 2024, 00:00 UTC: where calendar windows begin, unless it is said.
-const DEFAULT_START = 1_704_067_200_000
+/** Monday, 1 January 2024, 00:00 UTC: where calendar windows begin, unless it is said. */
+export const DEFAULT_START = 1_704_067_200_000

@@ -9,6 +9,7 @@ import type { ProviderRecord, Recording } from "../../Recording.ts"
 import type { Setting } from "../../Simulation.ts"
 import * as Usage from "../../Usage.ts"
 import { type Call, type Fleet, type FleetCall, WorkloadError } from "../../Workload.ts"
+import type { BudgetNode } from "../admission/node.ts"
 import { anatomyOf } from "../budget.ts"
 import { Recorder } from "../recording/recorder.ts"
 import { Provider } from "./provider.ts"
@@ -21,6 +22,7 @@ export class World {
   readonly #time: VirtualTime
   readonly #recorder: Recorder
   readonly #root: Budget.Budget
+  readonly #rootNode: BudgetNode
   readonly #tenants = new Map<string, Budget.Budget>()
   readonly #maxWait: Duration.Input | undefined
   readonly #provider: Provider | undefined
@@ -49,7 +51,8 @@ export class World {
     this.#unguarded = provider === undefined ? undefined : new Provider(provider.limits)
     const nodes = [this.#root, ...this.#tenants.values()].map((budget) => anatomyOf(budget).node)
     this.#recorder = new Recorder({ title, startedAt: start, budgets: nodes, now: () => time.now, traceMax })
-    nodes[0]!.listeners = new Set([this.#recorder.hear])
+    this.#rootNode = anatomyOf(this.#root).node
+    this.#rootNode.listeners = new Set([this.#recorder.hear])
   }
 
   get arrived(): number {
@@ -60,16 +63,28 @@ export class World {
     return this.#time.now - this.#start
   }
 
+  /** How many calls have had to wait so far, or wait, or were refused, when no call has come yet at this instant. */
+  get hindered(): number {
+    let waiting = 0
+    for (const line of this.#rootNode.lines) waiting += line.size
+    return this.#recorder.hindered + waiting
+  }
+
   get isOver(): boolean {
     return this.#time.nextAt === Number.POSITIVE_INFINITY
   }
 
-  /** Lets a call come at its time, before which everything happens that is due by then. */
-  arrive(call: Call): void {
-    const at = this.#start + call.at
+  /** Lets time go on to an instant, so many milliseconds from the start, and everything happen that is due by then. */
+  goTo(elapsedMillis: number): void {
+    const at = this.#start + elapsedMillis
     while (this.#time.nextAt <= at) this.step()
     this.#passTo(at)
     this.#time.now = at
+  }
+
+  /** Lets a call come at its time. */
+  arrive(call: Call): void {
+    this.goTo(call.at)
     this.#ask(call, () => {})
     if (this.#unguarded !== undefined) this.#sendTo(this.#unguarded, call, () => {})
     this.#time.rest()
@@ -99,17 +114,18 @@ export class World {
     return this.#recorder.recording(this.#providerRecord())
   }
 
-  /** What is wrong with a call, if anything. */
-  problemOf({ actual, at, estimate, millis, tenant }: Call): WorkloadError | undefined {
+  /** What is wrong with a call, if anything: the how manieth it is, and when the one ahead of it came. */
+  problemOf({ actual, at, estimate, millis, tenant }: Call, number: number, last: number): WorkloadError | undefined {
     const problem =
       (Usage.isAmount(at) ? undefined : `at must be a whole number of milliseconds, got ${at}`) ??
+      (at >= last ? undefined : `it comes at ${at} ms, before the one ahead of it (${last} ms)`) ??
       (Usage.isAmount(millis) ? undefined : `millis must be a whole number of zero or more, got ${millis}`) ??
       problemOf("estimate", estimate) ??
       problemOf("actual", actual) ??
       this.#problemOfTenant(tenant)
     return problem === undefined
       ? undefined
-      : new WorkloadError({ problem: `call ${this.#arrived + 1} of the workload: ${problem}` })
+      : new WorkloadError({ problem: `call ${number} of the workload: ${problem}` })
   }
 
   #problemOfTenant(tenant: string | undefined): string | undefined {

@@ -1,0 +1,49 @@
+import type { RecordingOptions } from "../../Advice.ts"
+import type * as Limit from "../../Limit.ts"
+import type { BudgetRecord, Recording, TracedCall, TracedUsage } from "../../Recording.ts"
+import type { Setting } from "../../Simulation.ts"
+import * as Usage from "../../Usage.ts"
+import type { Call } from "../../Workload.ts"
+import { limitOf } from "../recording/limitRecord.ts"
+import type { Calls } from "./trial.ts"
+
+/** The setting of a recording, or, in one sentence, why it cannot be made again. */
+export const settingOf = (recording: Recording, { limits, maxWait }: RecordingOptions): Setting | string => {
+  const [root, ...others] = recording.budgets
+  if (root === undefined) return "the recording has no budgets"
+  const ofRoot = limits ?? limitsOf(root)
+  if (typeof ofRoot === "string") return ofRoot
+  const tenants = []
+  for (const { name, weight, ...record } of others) {
+    const limits = limitsOf(record)
+    if (typeof limits === "string") return limits
+    tenants.push({ name, weight, limits })
+  }
+  return { name: root.name, limits: ofRoot, tenants, maxWait, traceMax: 0 }
+}
+
+const limitsOf = ({ limits }: Pick<BudgetRecord, "limits">): ReadonlyArray<Limit.Limit> | string => {
+  const made = limits.map(limitOf)
+  const wrong = made.find((limit) => typeof limit === "string")
+  return wrong ?? made.filter((limit) => typeof limit !== "string")
+}
+
+/** The calls that a recording has kept. They start when its first one asked. */
+export const callsOf = ({ budgets, startedAt, trace }: Recording): Calls => {
+  const first = trace[0]?.at ?? 0
+  return {
+    _tag: "Given",
+    start: startedAt + first,
+    calls: trace.map((call) => callOf(call, budgets[call.tenant]?.name, first))
+  }
+}
+
+const callOf = ({ actual, at, estimate, millis }: TracedCall, tenant: string | undefined, first: number): Call => ({
+  at: at - first,
+  tenant,
+  estimate: usageOf(estimate),
+  actual: usageOf(actual),
+  millis
+})
+
+const usageOf = (traced: TracedUsage): Usage.Usage => ({ ...Usage.zero, requests: 1, ...traced })
