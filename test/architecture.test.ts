@@ -180,6 +180,19 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^effect\/\w+$/
   },
   {
+    // What runs in the page of a report: it has nothing but itself, and uPlot, a script before it.
+    name: "reportPage",
+    files: /^internal\/report\/page\/.*$/,
+    mayImport: ["recording"],
+    effect: /^uplot$/
+  },
+  {
+    name: "report",
+    files: /^Report\.ts$|^internal\/report\/.*$/,
+    mayImport: ["recording", "reportPage"],
+    effect: /^(effect\/Effect|node:(module|fs\/promises))$/
+  },
+  {
     name: "barrel",
     files: /^index\.ts$/,
     mayImport: [
@@ -204,6 +217,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "guard",
       "degradation",
       "http",
+      "report",
       "languageModel",
       "recording",
       "workload",
