@@ -16,11 +16,14 @@ const steps: Steps = {
 }
 const drawn = new Map<HTMLElement, Drawn>()
 
+/** Whether it is not folded away. Its width does not say it: what is folded away may have one. */
+const isInSight = (target: Element): boolean => target.closest("details:not([open])") === null
+
 /** Charts are drawn when they come into sight: those of tenants are folded away at first. */
 const drawVisible = (): void => {
   for (const figure of figures) {
     const target = document.querySelector<HTMLElement>(`#${figure.id} .chart`)
-    if (target === null || steps.count === 0 || drawn.has(target) || target.clientWidth === 0) continue
+    if (target === null || steps.count === 0 || drawn.has(target) || !isInSight(target)) continue
     drawn.set(target, draw(figure, steps, target))
     sized.observe(target)
   }
@@ -33,8 +36,7 @@ const drawAgain = (): void => {
 }
 
 const sized = new ResizeObserver((entries) => {
-  for (const { target } of entries)
-    if (target instanceof HTMLElement && target.clientWidth > 0) drawn.get(target)?.resize()
+  for (const { target } of entries) if (target instanceof HTMLElement && isInSight(target)) drawn.get(target)?.resize()
 })
 
 const darkness = matchMedia("(prefers-color-scheme: dark)")
