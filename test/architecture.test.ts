@@ -56,7 +56,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     name: "admission",
     files: /^internal\/admission\/.*$/,
     mayImport: ["usage", "limit", "heap", "error", "ledger", "timeline", "storeProtocol"],
-    effect: /^effect\/(Effect|Duration|Predicate)$/
+    effect: /^effect\/(Effect|Duration|Predicate|Scope)$/
   },
   {
     name: "redisStore",
@@ -72,8 +72,15 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   },
   {
     name: "budget",
-    files: /^(Budget|BudgetMap|Reservation)\.ts$|^internal\/(bound|budget|enter|events|retention|settlement)\.ts$/,
+    files:
+      /^(Budget|BudgetMap|Reservation)\.ts$|^internal\/(bound|budget|enter|events|observer|retention|settlement)\.ts$/,
     mayImport: ["usage", "limit", "deadline", "error", "ledger", "timeline", "admission", "store"],
+    effect: /^effect\/\w+$/
+  },
+  {
+    name: "telemetry",
+    files: /^Telemetry\.ts$|^internal\/telemetry\/.*$/,
+    mayImport: ["usage", "limit", "error", "timeline", "admission", "budget"],
     effect: /^effect\/\w+$/
   },
   {
@@ -205,6 +212,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "store",
       "redisStore",
       "budget",
+      "telemetry",
       "agent",
       "tokenCounter",
       "aiTokenizer",

@@ -21,6 +21,7 @@ import { enter, exitUnentered, type Manner } from "./enter.ts"
 import { isHeard, tell } from "./admission/listeners.ts"
 import { events } from "./events.ts"
 import { Ledger } from "./ledger.ts"
+import { CurrentObserver, type Observer } from "./observer.ts"
 import { fullness } from "./limit/fullness.ts"
 import type { LimitState } from "./limit/state.ts"
 import { commit, commitResult, OpenReservation, settleAtEnd } from "./settlement.ts"
@@ -66,14 +67,18 @@ class BudgetImpl implements Budget.Budget {
             new OpenReservation(admission, hold)
           )
         }
-        const entering = enter(admission, hold, manner, settleWithScope)
-        if (hold.waiter === undefined && (hold.ticket?.isAdmitted ?? true)) return entering
-        // An interruption can replace the success of a waiting that has ended: then the hold is open, and nobody's.
-        return Effect.onExit(restore(entering), (exit) => {
-          if (exit._tag === "Success") return Effect.void
-          exitUnentered(admission, hold, exit)
-          return settleAtEnd(admission, hold, exit, "release")
-        })
+        const open = (): Effect.Effect<Reservation, BudgetError.BudgetError> => {
+          const entering = enter(admission, hold, manner, settleWithScope)
+          if (hold.waiter === undefined && (hold.ticket?.isAdmitted ?? true)) return entering
+          // An interruption can replace the success of a waiting that has ended: then the hold is open, and nobody's.
+          return Effect.onExit(restore(entering), (exit) => {
+            if (exit._tag === "Success") return Effect.void
+            exitUnentered(admission, hold, exit)
+            return settleAtEnd(admission, hold, exit, "release")
+          })
+        }
+        const { tracing } = node
+        return tracing === undefined ? open() : tracing.opening(hold.arrival, scope, Effect.suspend(open))
       })
     )
   }
@@ -176,17 +181,30 @@ class BudgetImpl implements Budget.Budget {
     const { admission, node } = this
     return Effect.suspend(() => {
       const hold = admission.ask(node, estimate, manner.least, manner.priority)
-      return Effect.onExit(
-        Effect.suspend(() => enter(admission, hold, manner, body)),
-        (exit) => {
-          if (hold.status === "open") return settle(hold, exit)
-          exitUnentered(admission, hold, exit)
-          return Effect.void
-        }
+      const { tracing } = node
+      if (tracing === undefined) return use(admission, hold, manner, body, settle)
+      return tracing.around(hold.arrival, (beneath) =>
+        use(admission, hold, manner, (hold) => beneath(body(hold)), settle)
       )
     })
   }
 }
+
+const use = <A, E, R>(
+  admission: Admission,
+  hold: Hold,
+  manner: Manner,
+  body: (hold: Hold) => Effect.Effect<A, E, R>,
+  settle: (hold: Hold, exit: Exit.Exit<A, E | BudgetError.BudgetError>) => Effect.Effect<void>
+): Effect.Effect<A, E | BudgetError.BudgetError, R> =>
+  Effect.onExit(
+    Effect.suspend(() => enter(admission, hold, manner, body)),
+    (exit) => {
+      if (hold.status === "open") return settle(hold, exit)
+      exitUnentered(admission, hold, exit)
+      return Effect.void
+    }
+  )
 
 /** Makes a budget whose counters live as long as its scope, or in a store. */
 export function make(
@@ -278,16 +296,21 @@ export const slice = (options: SliceOptions): Effect.Effect<Budget.Budget, Budge
   return Effect.uninterruptibleMask((restore) =>
     Effect.flatMap(Effect.zip(Admission.current, Effect.scope), ([admission, scope]) => {
       const node = makeSlice(admission, options)
+      let unobserve: (() => void) | undefined
       const end = Effect.sync(() => {
         admission.close(node)
         admission.endSlice(node)
+        unobserve?.()
       })
       const hold = admission.askToCarve(node)
       const entering = enter(admission, hold, manner, () =>
-        Effect.as(
-          Scope.addFinalizer(scope, end),
-          new BudgetImpl(admission, node, [options.from], options.onFailure ?? "release")
-        )
+        Effect.flatMap(CurrentObserver, (observer) => {
+          unobserve = observer?.observe(node, admission.timeline)
+          return Effect.as(
+            Scope.addFinalizer(scope, end),
+            new BudgetImpl(admission, node, [options.from], options.onFailure ?? "release")
+          )
+        })
       )
       if (hold.waiter === undefined) return entering
       return Effect.onExit(restore(entering), (exit) => {
@@ -369,17 +392,34 @@ export const open = (
   node: BudgetNode,
   { onFailure = "release", within = [] }: Pick<MakeOptions, "onFailure" | "within">
 ): Effect.Effect<Budget.Budget, never, Scope.Scope> =>
-  Effect.suspend(() => {
+  Effect.withFiber((fiber) => {
     node.shared?.link.enter(node)
+    const unobserve = fiber.getRef(CurrentObserver)?.observe(node, admission.timeline)
     const close = Effect.sync(() => {
       admission.close(node)
       node.shared?.link.exit(node)
+      unobserve?.()
     })
     return Effect.as(
       Effect.addFinalizer(() => close),
       new BudgetImpl(admission, node, within, onFailure)
     )
   })
+
+/** Lets an observer see a budget as long as the scope is open, unless it was not made here: then there is nothing to see. */
+export const observe = (observer: Observer, budget: Budget.Budget): Effect.Effect<void, never, Scope.Scope> =>
+  budget instanceof BudgetImpl
+    ? Effect.asVoid(
+        Effect.acquireRelease(
+          Effect.sync(() => observer.observe(budget.node, budget.admission.timeline)),
+          (unobserve) => Effect.sync(unobserve)
+        )
+      )
+    : Effect.void
+
+/** Whether the reservations of a budget are put into spans. */
+export const isTraced = (budget: Budget.Budget): boolean =>
+  budget instanceof BudgetImpl && budget.node.tracing !== undefined
 
 /** The budgets of a path that are within no other, each once: they stand for the provider's key. */
 export const outermostOf = (budget: Budget.Budget): ReadonlyArray<Budget.Budget> =>

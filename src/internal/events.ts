@@ -3,7 +3,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { BudgetEvent } from "../BudgetEvent.ts"
-import type { Happening } from "./admission/listeners.ts"
+import { type Happening, listen } from "./admission/listeners.ts"
 import type { BudgetNode } from "./admission/node.ts"
 import type { Timeline } from "./timeline.ts"
 
@@ -11,27 +11,22 @@ import type { Timeline } from "./timeline.ts"
 export const events = (node: BudgetNode, timeline: Timeline): Stream.Stream<BudgetEvent> =>
   Stream.callback<BudgetEvent>(
     (queue) =>
-      listen(node, (happening) => {
+      listening(node, (happening) => {
         Queue.offerUnsafe(queue, { ...happening, at: timeline.now() - timeline.wallOffset })
       }),
     { bufferSize: LAG_MAX, strategy: "sliding" }
   )
 
 /** Tells a listener what happens in a budget, at once and on the stack of whoever does it, while the scope is open. */
-export const listen = (
+export const listening = (
   node: BudgetNode,
   listener: (happening: Happening) => void
 ): Effect.Effect<void, never, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.sync(() => {
-      node.listeners ??= new Set()
-      node.listeners.add(listener)
-    }),
-    () =>
-      Effect.sync(() => {
-        node.listeners?.delete(listener)
-        if (node.listeners?.size === 0) node.listeners = undefined
-      })
+  Effect.asVoid(
+    Effect.acquireRelease(
+      Effect.sync(() => listen(node, listener)),
+      (unlisten) => Effect.sync(unlisten)
+    )
   )
 
 // How many events a listener may lag behind.

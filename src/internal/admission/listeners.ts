@@ -1,5 +1,5 @@
 import type { BudgetEvent } from "../../BudgetEvent.ts"
-import type { Path } from "./node.ts"
+import type { BudgetNode, Path } from "./node.ts"
 
 /** What happens, before anybody has noted when. */
 export type Happening = Untimed<BudgetEvent>
@@ -16,5 +16,15 @@ export const isHeard = (path: Path): boolean => {
 export const tell = (path: Path, event: Happening): void => {
   for (const node of path.nodes) {
     for (const listener of node.listeners ?? []) listener(event)
+  }
+}
+
+/** Listens to a budget, synchronously: whatever happens waits for the listener. What it returns ends that. */
+export const listen = (node: BudgetNode, listener: (event: Happening) => void): (() => void) => {
+  node.listeners ??= new Set()
+  node.listeners.add(listener)
+  return () => {
+    node.listeners?.delete(listener)
+    if (node.listeners?.size === 0) node.listeners = undefined
   }
 }

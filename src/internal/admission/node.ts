@@ -10,6 +10,7 @@ import type { FairQueue } from "./fairQueue.ts"
 import type { Line, Waiter } from "./line.ts"
 import type { Shared, SharedRoute } from "./link.ts"
 import type { Happening } from "./listeners.ts"
+import type { Tracing } from "./tracing.ts"
 
 /** One limit of a budget, and who waits at it. */
 export class Gate {
@@ -100,6 +101,8 @@ export class BudgetNode {
   line: Line | undefined
   /** Who is told what happens here. Absent while nobody listens. */
   listeners: Set<(event: Happening) => void> | undefined
+  /** What puts its reservations into spans. Absent unless a program wants that. */
+  tracing: Tracing | undefined
   #lines: Set<Line> | undefined
   #path: Path | undefined
   #pathEdition = 0

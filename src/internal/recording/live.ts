@@ -5,7 +5,7 @@ import type { Budget } from "../../Budget.ts"
 import type * as Recording from "../../Recording.ts"
 import * as Usage from "../../Usage.ts"
 import { anatomyOf } from "../budget.ts"
-import { listen } from "../events.ts"
+import { listening } from "../events.ts"
 import { Recorder } from "./recorder.ts"
 
 /** Records a budget for as long as the scope is open. */
@@ -26,7 +26,7 @@ export const make = (
       now: () => timeline.now(),
       traceMax
     })
-    yield* listen(node, recorder.hear)
+    yield* listening(node, recorder.hear)
     yield* Effect.forkScoped(lookAtEveryStep(recorder, () => timeline.now()))
     return { recording: Effect.sync(() => recorder.recording()) }
   })
