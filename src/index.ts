@@ -67,6 +67,8 @@ export * as Reservation from "./Reservation.ts"
 export * as Simulation from "./Simulation.ts"
 /** What a store of shared budgets does, for who writes one. */
 export * as StoreProtocol from "./StoreProtocol.ts"
+/** Budgets as operators see them: metrics, spans and logs of refusals. */
+export * as Telemetry from "./Telemetry.ts"
 /** Counts the tokens of texts and chat messages. */
 export * as TokenCounter from "./TokenCounter.ts"
 /** What one call consumes. */

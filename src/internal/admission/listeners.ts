@@ -4,6 +4,9 @@ import type { BudgetNode, Path } from "./node.ts"
 /** What happens, before anybody has noted when. */
 export type Happening = Untimed<BudgetEvent>
 
+/** A happening of one kind. */
+export type Told<Tag extends BudgetEvent["_tag"]> = Extract<Happening, { readonly _tag: Tag }>
+
 type Untimed<Event> = Event extends BudgetEvent ? Omit<Event, "at"> : never
 
 /** Whether anybody listens to a budget of a path, so that its events are worth making. */

@@ -101,6 +101,8 @@ export class BudgetNode {
   line: Line | undefined
   /** Who is told what happens here. Absent while nobody listens. */
   listeners: Set<(event: Happening) => void> | undefined
+  /** Who is told that it has other limits. */
+  limitListeners: Set<() => void> | undefined
   /** What puts its reservations into spans. Absent unless a program wants that. */
   tracing: Tracing | undefined
   #lines: Set<Line> | undefined
@@ -162,6 +164,7 @@ export class BudgetNode {
       this.shared !== undefined ||
       this.gates.length !== before.length ||
       this.gates.some((gate, index) => gate !== before[index])
+    for (const changed of this.limitListeners ?? []) changed()
     return this.gates.reduce((changed, gate) => gate.follow() || changed, isChanged)
   }
 
