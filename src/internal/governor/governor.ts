@@ -8,8 +8,9 @@ import * as OutputHistory from "../../OutputHistory.ts"
 import * as Pricing from "../../Pricing.ts"
 import * as TokenCounter from "../../TokenCounter.ts"
 import * as Usage from "../../Usage.ts"
-import { countsMoney } from "../budget.ts"
+import { countsMoney, isTraced } from "../budget.ts"
 import { OpenCall } from "./openCall.ts"
+import { spanAttributes } from "./spanAttributes.ts"
 
 /** A governor of the budget that each call has. */
 export const makeGovernor = (options: Options<unknown>, budgetOfCall: Effect.Effect<Budget.Budget>): Governor => {
@@ -64,7 +65,10 @@ export const makeGovernor = (options: Options<unknown>, budgetOfCall: Effect.Eff
         leastOutputTokens === undefined
           ? undefined
           : yield* estimateOf(Math.min(expected, leastOutputTokens * call.answers))
-      const reservation = yield* budget.reserve(estimate, { maxWait, priority, least, onFailure: "release" })
+      const reserving = budget.reserve(estimate, { maxWait, priority, least, onFailure: "release" })
+      const reservation = yield* isTraced(budget)
+        ? Effect.annotateSpans(reserving, spanAttributes(call, destination))
+        : reserving
       return new OpenCall({
         kind,
         answers: call.answers,

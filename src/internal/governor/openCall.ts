@@ -1,6 +1,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Tracer from "effect/Tracer"
 import * as Breaker from "../../Breaker.ts"
 import type * as Budget from "../../Budget.ts"
 import * as BudgetError from "../../BudgetError.ts"
@@ -14,6 +15,7 @@ import type { UnknownModel } from "../../Pricing.ts"
 import type { Reservation } from "../../Reservation.ts"
 import type { TokenCounter } from "../../TokenCounter.ts"
 import * as Usage from "../../Usage.ts"
+import { spanOf } from "../observer.ts"
 import { hear, hearAnswer } from "./hear.ts"
 import { type Circuit, send } from "./send.ts"
 
@@ -56,11 +58,13 @@ export class OpenCall implements GovernedCall {
     call: Effect.Effect<A, E, R>,
     isFailure: (answer: A) => boolean = () => false
   ): Effect.Effect<A, E | Refusal, R> {
-    const { budget, circuit } = this.#admission
+    const { budget, circuit, reservation } = this.#admission
     let isBegun = false
+    const span = spanOf(reservation)
+    const beneath = span === undefined ? call : Effect.provideService(call, Tracer.ParentSpan, span)
     const begun = Effect.suspend(() => {
       isBegun = true
-      return call
+      return beneath
     })
     const sent = send(begun, circuit, (exit) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
