@@ -198,6 +198,10 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     files: /^Report\.ts$|^internal\/report\/.*$/,
     mayImport: ["recording", "reportPage"],
     effect: /^(effect\/Effect|node:(module|fs\/promises))$/
+    name: "cli",
+    files: /^cli\/.*$/,
+    mayImport: ["usage", "limit", "budget", "redisStore", "tokenCounter", "pricing"],
+    effect: /^(effect\/(\w+|cli\/\w+|http\/\w+|persistence\/Redis)|@effect\/platform-node\/\w+)$/
   },
   {
     name: "barrel",

@@ -32,6 +32,13 @@ export class Catalog {
     return found
   }
 
+  /** The names of the models of the providers that people call directly, and of OpenRouter. */
+  names(): ReadonlyArray<string> {
+    return PROVIDERS.split(" ")
+      .flatMap((providerId) => this.#library.findProvider({ providerId })?.models ?? [])
+      .map(({ id }) => id)
+  }
+
   #lookUp(model: string, provider: string | undefined, address: string): Found {
     const host = this.#library.findProvider({ providerApiUrl: address })
     if (host !== undefined) return { provider: host.id, listing: this.#listed(model, host.id) }
@@ -51,6 +58,10 @@ export class Catalog {
     return new Listing(this.#library, priced)
   }
 }
+
+// The library does not list its providers.
+const PROVIDERS =
+  "openai anthropic google mistral deepseek x-ai cohere groq aws azure together fireworks cerebras perplexity openrouter"
 
 const FOUND_MAX = 1_000
 const KEY_CHARS_MAX = 512
