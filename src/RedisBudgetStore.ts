@@ -107,7 +107,7 @@ export interface Inspection {
 }
 
 /**
- * The counters of a budget as they were when it was last used.
+ * The counters of a budget.
  *
  * @category models
  * @since 0.1.0
@@ -121,6 +121,8 @@ export interface InspectedBudget {
   readonly spent: Partial<Usage.Usage>
   /** The end of the last pause, in epoch millis. */
   readonly pausedUntil: number | undefined
+  /** When it was read, in epoch millis of the server's clock. */
+  readonly asOf: number
   /** When the store forgets it if it is not used, in epoch millis. */
   readonly expiresAt: number
 }
@@ -136,6 +138,9 @@ export interface InspectedLimit {
   readonly kind: Exclude<Limit.Limit["_tag"], "PerCall">
   readonly meter: string
   readonly max: number
+  /** What counts against the maximum at `asOf`, open reservations included. It exceeds it by the debt. */
+  readonly used: number
+  /** As they were when the budget was last used. */
   readonly counters: Readonly<Record<string, number>>
   /** Of each process that waits here, the request that has waited longest. */
   readonly waiting: ReadonlyArray<{

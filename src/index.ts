@@ -20,6 +20,8 @@ export * as BudgetError from "./BudgetError.ts"
 export * as BudgetEvent from "./BudgetEvent.ts"
 /** A family of budgets by key. */
 export * as BudgetMap from "./BudgetMap.ts"
+/** The counters of budgets as JSON, for whoever looks at them from outside. */
+export * as BudgetStatus from "./BudgetStatus.ts"
 /** Where the counters of shared budgets live. */
 export * as BudgetStore from "./BudgetStore.ts"
 /** The suite that a store of shared budgets has to pass, for who writes one. */

@@ -84,6 +84,12 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^effect\/\w+$/
   },
   {
+    name: "budgetStatus",
+    files: /^BudgetStatus\.ts$/,
+    mayImport: ["budget"],
+    effect: /^effect\/(Effect|Layer|Schema|http\/(HttpRouter|HttpServerResponse))$/
+  },
+  {
     name: "agent",
     files: /^Agent\.ts$/,
     mayImport: ["usage", "limit", "error", "budget"],
@@ -200,7 +206,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     effect: /^(effect\/Effect|node:(module|fs\/promises))$/
     name: "cli",
     files: /^cli\/.*$/,
-    mayImport: ["usage", "limit", "budget", "redisStore", "tokenCounter", "pricing"],
+    mayImport: ["usage", "limit", "budget", "budgetStatus", "redisStore", "storeProtocol", "tokenCounter", "pricing"],
     effect: /^(effect\/(\w+|cli\/\w+|http\/\w+|persistence\/Redis)|@effect\/platform-node\/\w+)$/
   },
   {
@@ -217,6 +223,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "redisStore",
       "budget",
       "telemetry",
+      "budgetStatus",
       "agent",
       "tokenCounter",
       "aiTokenizer",

@@ -334,6 +334,42 @@ describeServers("the store in Redis", ({ start }) => {
       })
     )
 
+    it.effect("shows a person what of it counts now, also when nobody has used it for a while", () =>
+      Effect.gen(function* () {
+        const { clock, member, prefix } = yield* fresh
+        const limits = [
+          Limit.slidingWindow("tokens", 1_000, "1 minute", { name: "exact" }),
+          Limit.slidingWindow("tokens", 1_000, "10 seconds", { name: "over" }),
+          Limit.slidingWindow("tokens", 1_000, "1 minute", { name: "at settlement", chargeAt: "settle" }),
+          Limit.tokenBucket("tokens", 7, "1 second", { name: "bucket", capacity: 2_000 }),
+          Limit.fixedWindow("tokens", 1_000, "hour", { name: "hour" }),
+          Limit.cap("tokens", 1_000, { name: "cap" }),
+          Limit.concurrency(5, { name: "at once" })
+        ] as const
+        const [budget, same] = [budgetOf(...limits), budgetOf(...limits)]
+        // Ahead of the server's clock, so that this clock counts; more than a page of the log, of which half has left.
+        clock.now = Date.UTC(2100, 0, 1)
+        for (let second = 0; second < 80; second++) {
+          clock.now += 1_000
+          yield* member.send(charge(budget, 1, 2, 3, 4, 5, 6, 0))
+        }
+        yield* member.send(reserve(budget, 10, 10, 10, 10, 10, 10, 1))
+        const inspected = Effect.map(RedisBudgetStore.inspect({ prefix })("group"), ({ budgets }) =>
+          budgets[0]!.limits.map(({ used }) => used)
+        )
+        const asked = Effect.map(member.send({ _tag: "Look", budget: same }), (answer) =>
+          answer._tag === "Applied" ? answer.sights[0]!.used : []
+        )
+        // The script goes by the last instant of the group: a budget of its own moves it on.
+        const elsewhere: SharedBudget = { key: "{group}/other", limits: [], isShadow: false }
+        for (const millis of [0, 1, 999, 12_345, 30_000, 20_000, 3_500_000]) {
+          clock.now += millis
+          yield* member.send({ _tag: "Look", budget: elsewhere })
+          assert.deepStrictEqual(yield* inspected, yield* asked)
+        }
+      })
+    )
+
     it.effect("shows a person what a group has counted, and who holds it", () =>
       Effect.gen(function* () {
         const { clock, member, prefix } = yield* fresh
