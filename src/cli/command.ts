@@ -6,10 +6,11 @@ import { count } from "./count.ts"
 import { note, palette } from "./output.ts"
 import { price } from "./price.ts"
 import { version } from "./version.ts"
+import { watch } from "./watch.ts"
 
 export const command = Command.make("effect-budget").pipe(
   Command.withDescription("Budgets for LLM calls: see them, plan them, count and price what goes into them."),
-  Command.withSubcommands([count, price])
+  Command.withSubcommands([count, price, watch])
 )
 
 /** How a command has ended: it did what it was asked, it could not, or it was not asked properly. */

@@ -257,7 +257,7 @@ const sharedAround = (admission: Admission, outer: ReadonlyArray<BudgetNode>): R
   outer.flatMap((node) => admission.path(node).nodes.filter(({ shared }) => shared !== undefined)).toReversed()
 
 /** As Redis reads keys: what stands in braces says where a key belongs. */
-const groupOf = (key: string): string => /\{([^{}]+)\}/.exec(key)?.[1] ?? key
+export const groupOf = (key: string): string => /\{([^{}]+)\}/.exec(key)?.[1] ?? key
 
 const nodeOf = (
   admission: Admission,
