@@ -5,12 +5,13 @@ import * as Command from "effect/cli/Command"
 import { count } from "./count.ts"
 import { note, palette } from "./output.ts"
 import { price } from "./price.ts"
+import { simulate } from "./simulate.ts"
 import { version } from "./version.ts"
 import { watch } from "./watch.ts"
 
 export const command = Command.make("effect-budget").pipe(
   Command.withDescription("Budgets for LLM calls: see them, plan them, count and price what goes into them."),
-  Command.withSubcommands([count, price, watch])
+  Command.withSubcommands([count, price, simulate, watch])
 )
 
 /** How a command has ended: it did what it was asked, it could not, or it was not asked properly. */
@@ -20,7 +21,9 @@ export type ExitCode = 0 | 1 | 2
 export const run = (args: ReadonlyArray<string>): Effect.Effect<ExitCode, never, Command.Environment> =>
   Command.runWith(command, { version })(args).pipe(
     Effect.as<ExitCode>(0),
-    Effect.catchTag("CommandFailure", ({ message }) => Effect.as(complain(message), 1 as const)),
+    Effect.catchTag("CommandFailure", ({ isMisuse, message }) =>
+      Effect.as(complain(message), isMisuse === true ? (2 as const) : (1 as const))
+    ),
     Effect.catch((error) => {
       if (error._tag !== "ShowHelp") return Effect.as(complain(error.message), 2 as const)
       return error.errors.length === 0 ? Effect.succeed(0 as const) : misused(error)

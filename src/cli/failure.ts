@@ -1,8 +1,17 @@
 import * as Data from "effect/Data"
 import type { PlatformError } from "effect/PlatformError"
 
-/** What a command could not do, in a sentence for whoever has typed it. It ends with exit code 1. */
-export class CommandFailure extends Data.TaggedError("CommandFailure")<{ readonly message: string }> {}
+/**
+ * What a command could not do, in a sentence for whoever has typed it. It ends with exit code 1, or 2 where the arguments
+ * are the mistake.
+ */
+export class CommandFailure extends Data.TaggedError("CommandFailure")<{
+  readonly message: string
+  readonly isMisuse?: boolean
+}> {}
+
+/** The arguments of a command make no sense together, or one of them by itself. */
+export const misuse = (message: string): CommandFailure => new CommandFailure({ message, isMisuse: true })
 
 /** Says why a file could not be read or written. */
 export const fileFailure =

@@ -5,7 +5,7 @@ import * as Flag from "effect/cli/Flag"
 import { loadCatalog } from "../internal/pricing/catalog.ts"
 import * as Pricing from "../Pricing.ts"
 import * as Usage from "../Usage.ts"
-import { CommandFailure } from "./failure.ts"
+import { CommandFailure, misuse } from "./failure.ts"
 import { nearest } from "./nearest.ts"
 import { palette, print, printJson } from "./output.ts"
 import { dollars, grouped, table } from "./table.ts"
@@ -55,7 +55,7 @@ export const price = Command.make(
       reasoningTokens: asked.reasoning
     })
     const problem = Usage.problem(usage)
-    if (problem !== undefined) return yield* new CommandFailure({ message: `these tokens make no sense: ${problem}` })
+    if (problem !== undefined) return yield* misuse(`these tokens make no sense: ${problem}`)
     const nanoUsd = (one: Usage.Usage) =>
       Pricing.price({ model, provider, usage: one }).pipe(
         Effect.map(({ costNanoUsd }) => costNanoUsd),
@@ -94,7 +94,7 @@ interface Rates {
   readonly output: number
 }
 
-const ratesOf = Effect.fnUntraced(function* <E>(nanoUsd: (usage: Usage.Usage) => Effect.Effect<number, E>) {
+export const ratesOf = Effect.fnUntraced(function* <E>(nanoUsd: (usage: Usage.Usage) => Effect.Effect<number, E>) {
   const base = yield* nanoUsd(Usage.make({}))
   const rate = (input: Usage.Input) =>
     Effect.map(nanoUsd(Usage.make(input)), (cost) => ((cost - base) * 1_000) / Usage.nanoUsdPerUsd)
@@ -106,7 +106,7 @@ const ratesOf = Effect.fnUntraced(function* <E>(nanoUsd: (usage: Usage.Usage) =>
   })
 })
 
-const unknownModel = Effect.fnUntraced(function* (model: string) {
+export const unknownModel = Effect.fnUntraced(function* (model: string) {
   const catalog = yield* Effect.promise(loadCatalog)
   const names = nearest(model, catalog.names())
   const hint =

@@ -10,7 +10,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { groupOf } from "../internal/budget.ts"
-import { CommandFailure } from "./failure.ts"
+import { CommandFailure, misuse } from "./failure.ts"
 import { palette, print } from "./output.ts"
 import { makeScreen } from "./screen.ts"
 import { span } from "./table.ts"
@@ -94,12 +94,10 @@ const sourceOf = (asked: {
 }): Effect.Effect<Source, CommandFailure, Scope.Scope> => {
   if (Option.isSome(asked.url)) return Effect.succeed(processSource(asked.url.value))
   if (Option.isNone(asked.redis)) {
-    return Effect.fail(
-      new CommandFailure({ message: "say what to watch: the URL of a process, or --redis with --key" })
-    )
+    return Effect.fail(misuse("say what to watch: the URL of a process, or --redis with --key"))
   }
   if (Option.isNone(asked.key)) {
-    return Effect.fail(new CommandFailure({ message: "say which budget to watch: --key, as in Budget.Service" }))
+    return Effect.fail(misuse("say which budget to watch: --key, as in Budget.Service"))
   }
   return redisSource({ url: asked.redis.value, group: groupOf(asked.key.value), prefix: asked.prefix })
 }
