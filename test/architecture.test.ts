@@ -204,9 +204,25 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     files: /^Report\.ts$|^internal\/report\/.*$/,
     mayImport: ["recording", "reportPage"],
     effect: /^(effect\/Effect|node:(module|fs\/promises))$/
+  },
+  {
     name: "cli",
     files: /^cli\/.*$/,
-    mayImport: ["usage", "limit", "budget", "budgetStatus", "redisStore", "storeProtocol", "tokenCounter", "pricing"],
+    mayImport: [
+      "usage",
+      "limit",
+      "budget",
+      "budgetStatus",
+      "redisStore",
+      "storeProtocol",
+      "tokenCounter",
+      "pricing",
+      "recording",
+      "workload",
+      "simulation",
+      "advice",
+      "report"
+    ],
     effect: /^(effect\/(\w+|cli\/\w+|http\/\w+|persistence\/Redis)|@effect\/platform-node\/\w+)$/
   },
   {
