@@ -90,7 +90,10 @@ const tenPercentLess = (advice: Advice.LimitAdvice): Advice.LimitAdvice => {
   const { advised } = advice
   const less = (amount: number): number => Math.floor(amount * 0.9)
   return advised._tag === "TokenBucket"
-    ? { ...advice, advised: { ...advised, max: Math.max(1, less(advised.max)), refill: Math.max(1, less(advised.refill)) } }
+    ? {
+        ...advice,
+        advised: { ...advised, max: Math.max(1, less(advised.max)), refill: Math.max(1, less(advised.refill)) }
+      }
     : { ...advice, advised: { ...advised, max: less(advised.max) } }
 }
 
