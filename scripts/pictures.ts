@@ -1,0 +1,70 @@
+/**
+ * Takes the pictures of the README anew, into docs/pictures: `npm run pictures`. Needs a Chromium (`CHROME_PATH`, or on
+ * the PATH). With a folder as its argument, the page itself and pictures of all of it go there.
+ */
+import { mkdirSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { pathToFileURL } from "node:url"
+import { Effect } from "effect"
+import { Limit, Report, Simulation, Workload } from "effect-budget"
+import { chromePath, openBrowser } from "../test/support/browser.ts"
+
+const simulation = Simulation.run({
+  title: "A day of three tenants under one key",
+  name: "provider-key",
+  start: Date.UTC(2026, 0, 15),
+  limits: [
+    Limit.slidingWindow("tokens", 90_000, "1 minute"),
+    Limit.slidingWindow("requests", 60, "1 minute"),
+    Limit.concurrency(12),
+    Limit.cap("usd", 400)
+  ],
+  tenants: [
+    { name: "chat", weight: 3 },
+    { name: "search", limits: [Limit.slidingWindow("tokens", 60_000, "1 minute")] },
+    { name: "reports", limits: [Limit.cap("usd", 80)] }
+  ],
+  workload: Workload.diurnal({
+    perMinute: 27,
+    duration: "24 hours",
+    calls: {
+      outputTokens: { median: 260, p95: 900 },
+      maxOutputTokens: 1_200,
+      pricePerMillion: { inputUsd: 2.5, outputUsd: 10 },
+      tenants: { chat: 0.55, search: 0.3, reports: 0.15 }
+    }
+  }),
+  provider: {
+    limits: [Limit.slidingWindow("tokens", 90_000, "1 minute"), Limit.slidingWindow("requests", 60, "1 minute")]
+  },
+  maxWait: "30 seconds"
+})
+
+const [folder] = process.argv.slice(2)
+const chrome = chromePath()
+if (chrome === undefined) throw new Error("There is no Chromium: set CHROME_PATH.")
+
+const { recording } = await Effect.runPromise(simulation)
+const file = join(folder ?? tmpdir(), "effect-budget-report.html")
+mkdirSync("docs/pictures", { recursive: true })
+writeFileSync(file, await Effect.runPromise(Report.html(recording)))
+
+const browser = await openBrowser(chrome)
+const take = async (scheme: "light" | "dark", width: number, height: number, path: string, fullPage: boolean) => {
+  const page = await browser.newPage()
+  await page.setViewport({ width, height })
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }])
+  await page.goto(pathToFileURL(file).href)
+  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
+  writeFileSync(path, await page.screenshot({ fullPage }))
+  await page.close()
+}
+for (const scheme of ["light", "dark"] as const) {
+  await take(scheme, 1_200, 1_000, `docs/pictures/report-${scheme}.png`, false)
+  if (folder !== undefined) {
+    await take(scheme, 1_200, 1_000, join(folder, `desktop-${scheme}.png`), true)
+    await take(scheme, 390, 844, join(folder, `phone-${scheme}.png`), true)
+  }
+}
+await browser.close()
