@@ -51,20 +51,23 @@ mkdirSync("docs/pictures", { recursive: true })
 writeFileSync(file, await Effect.runPromise(Report.html(recording)))
 
 const browser = await openBrowser(chrome)
-const take = async (scheme: "light" | "dark", width: number, height: number, path: string, fullPage: boolean) => {
+/** A picture of all of the page, or of its beginning up to the charts of the limits. */
+const take = async (scheme: "light" | "dark", width: number, path: string, fullPage: boolean) => {
   const page = await browser.newPage()
-  await page.setViewport({ width, height })
+  await page.setViewport({ width, height: 1_000 })
   await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }])
   await page.goto(pathToFileURL(file).href)
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))))
-  writeFileSync(path, await page.screenshot({ fullPage }))
+  const bottom = await page.$eval(".figures", (figures) => figures.getBoundingClientRect().bottom)
+  const height = Math.ceil(bottom) + 16
+  writeFileSync(path, await page.screenshot(fullPage ? { fullPage } : { clip: { x: 0, y: 0, width, height } }))
   await page.close()
 }
 for (const scheme of ["light", "dark"] as const) {
-  await take(scheme, 1_200, 1_000, `docs/pictures/report-${scheme}.png`, false)
+  await take(scheme, 1_200, `docs/pictures/report-${scheme}.png`, false)
   if (folder !== undefined) {
-    await take(scheme, 1_200, 1_000, join(folder, `desktop-${scheme}.png`), true)
-    await take(scheme, 390, 844, join(folder, `phone-${scheme}.png`), true)
+    await take(scheme, 1_200, join(folder, `desktop-${scheme}.png`), true)
+    await take(scheme, 390, join(folder, `phone-${scheme}.png`), true)
   }
 }
 await browser.close()

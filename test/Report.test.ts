@@ -52,7 +52,7 @@ describe("a report", () => {
       )
       expect(text).toContain("Of 100 calls in 2 h, 90 were let in, 20 of them after waiting (20 %)")
       expect(text).toContain(
-        "half of all were in within 0 ms, 95 % within 1.2 s, the last after 6 s; 10 were refused (10 %)"
+        "half of all passed at once, 95 % within 1.2 s, the last after 6 s; 10 were refused (10 %)"
       )
       expect(text).toContain("Most waited for slidingWindow(tokens, 1 min) of key (90k tokens): 15 calls")
       expect(text).toContain("at its peak 88.9 % of its maximum was in use")

@@ -81,8 +81,8 @@ const group = (figures: ReadonlyArray<Figure>, recording: Recording): Markup =>
   markup`<div class="figures">
 ${figures.map((figure) => figureOf(figure, stepsOf(recording) > 0))}</div>`
 
-const figureOf = ({ id, text, title }: Figure, hasSteps: boolean): Markup =>
-  markup`<figure id="${id}"><figcaption><h3>${title}</h3><p>${text}</p></figcaption>
+const figureOf = ({ id, isStacked, text, title }: Figure, hasSteps: boolean): Markup =>
+  markup`<figure id="${id}" class="${isStacked ? "wide" : ""}"><figcaption><h3>${title}</h3><p>${text}</p></figcaption>
 ${hasSteps ? markup`<div class="chart" role="img" aria-label="${title}: ${text}"></div>` : markup`<p class="nothing">Nothing was recorded.</p>`}</figure>
 `
 

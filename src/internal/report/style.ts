@@ -1,5 +1,5 @@
 /**
- * How the page looks. Colours are those of Okabe and Ito, which people with any colour vision can tell apart, a little
+ * How the page looks. Colours follow those of Okabe and Ito, which people with any colour vision can tell apart, a little
  * darker on white and lighter on black, so that lines have a contrast of 3 to 1 and texts one of 4.5.
  */
 export const style = `
@@ -15,7 +15,7 @@ export const style = `
   --used-area: light-dark(#0072b22e, #58b4e82e);
   --waited: light-dark(#b87800, #f0b43c);
   --waited-area: light-dark(#e69f0040, #f0b43c30);
-  --refused: light-dark(#c24a00, #ff7f4d);
+  --refused: light-dark(#a3174a, #ff6b8f);
   --bound: light-dark(#c24a00, #ff8a5c);
   --good: light-dark(#00734f, #3fcf9f);
   --good-area: light-dark(#e6f5ef, #12302a);
@@ -61,10 +61,11 @@ small { color: var(--muted); font-size: 13px; }
 .tiles dd { margin: 0; font-size: 24px; font-weight: 600; line-height: 1.3; display: flex; flex-wrap: wrap; align-items: baseline; column-gap: 8px; }
 .tiles small { font-weight: 400; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 460px), 1fr)); gap: 14px; }
-.figures > :last-child:nth-child(odd) { grid-column: 1 / -1; }
-figure { margin: 0; padding: 14px 16px 8px; min-width: 0; break-inside: avoid; }
+.figures > :is(.wide, :last-child:nth-child(odd)) { grid-column: 1 / -1; }
+figure { display: flex; flex-direction: column; margin: 0; padding: 14px 16px 8px; min-width: 0; break-inside: avoid; }
+figcaption { flex: 1; }
 figcaption p { margin: 2px 0 8px; color: var(--muted); font-size: 13px; }
-.chart { min-height: 222px; min-width: 0; overflow: hidden; }
+.chart { min-height: 212px; min-width: 0; overflow: hidden; }
 .nothing { color: var(--muted); padding: 24px 0; }
 .u-legend { font-size: 13px; text-align: left; margin: 2px 0 0; color: var(--muted); font-variant-numeric: tabular-nums; }
 .uplot { width: 100%; }

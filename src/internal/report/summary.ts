@@ -70,7 +70,7 @@ const sentences = (recording: Recording): ReadonlyArray<Content> => {
 const waiting = ({ calls }: Recording): Content => {
   if (calls.waited === 0) return ", all of them at once"
   const { max, p50, p95 } = calls.waitMillis
-  return markup`, ${figure("count", calls.waited)} of them after waiting (${share(calls.waited, calls.asked)}): half of all were in within ${figure("millis", p50)}, 95 % within ${figure("millis", p95)}, the last after ${figure("millis", max)}`
+  return markup`, ${figure("count", calls.waited)} of them after waiting (${share(calls.waited, calls.asked)}): ${p50 === 0 ? "half of all passed at once" : markup`half of all were in within ${figure("millis", p50)}`}, 95 % within ${figure("millis", p95)}, the last after ${figure("millis", max)}`
 }
 
 /** The limit for which most waited, and the one that refused most. */
@@ -85,7 +85,9 @@ const hardest = (recording: Recording): Content => {
   const refusals =
     refusedBy === undefined
       ? undefined
-      : markup`Most were refused because of ${limitName(refusedBy)}: ${figure("count", refusedBy.limit.refused)} calls.`
+      : refusedBy === waitedFor
+        ? markup`It also refused most: ${figure("count", refusedBy.limit.refused)} calls.`
+        : markup`Most were refused because of ${limitName(refusedBy)}: ${figure("count", refusedBy.limit.refused)} calls.`
   return waits === undefined && refusals === undefined ? undefined : markup`${waits} ${refusals}`
 }
 

@@ -13,7 +13,7 @@ describe("the charts of a recording", () => {
     const recording = recordingOf({ budgets: [budgetRecord({ limits: [limitRecord({ max: 90, used: [10, 45] })] })] })
     expect(figure("limit-0-0", recording)).toMatchObject({
       title: "slidingWindow(tokens, 1 min)",
-      text: "45 tokens at the peak, 50 % of the 90 tokens that key allows in 1 min.",
+      text: "45 tokens at the peak: 50 % of what key allows in 1 min.",
       curves: [{ label: "used", values: [10, 45] }],
       bound: { value: 90 }
     })

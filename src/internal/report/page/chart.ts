@@ -20,7 +20,7 @@ export interface Steps {
   readonly count: number
 }
 
-const heightPx = 190
+const heightPx = 180
 
 /** Draws a figure into an element. The crosshairs of all charts move together. */
 export const draw = (figure: Figure, steps: Steps, target: HTMLElement): Drawn => {
@@ -45,6 +45,7 @@ export const draw = (figure: Figure, steps: Steps, target: HTMLElement): Drawn =
       axes: [
         {
           ...axisOf(colours),
+          size: 30,
           space: 60,
           values: (_, splits) => {
             const apart = ((splits[1] ?? 0) - (splits[0] ?? 0)) * 1_000

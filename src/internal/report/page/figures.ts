@@ -41,12 +41,11 @@ export const figuresOf = (recording: Recording): ReadonlyArray<Figure> => [
 const limitFigure = (budget: BudgetRecord, index: number, limit: LimitRecord, place: number): Figure => {
   const unit = unitOf(limit.meter)
   const peak = peakOf(limit)
-  const max = long(unit, limit.max)
   return {
     id: `limit-${index}-${place}`,
     budget: index,
     title: limitLabel(limit.name),
-    text: `${long(unit, peak)} at the peak, ${percent(peak, limit.max)} of the ${max} that ${budget.name} allows${
+    text: `${long(unit, peak)} at the peak: ${percent(peak, limit.max)} of what ${budget.name} allows${
       limit.windowMillis === undefined ? "" : ` in ${duration(limit.windowMillis)}`
     }.`,
     unit,

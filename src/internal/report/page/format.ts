@@ -43,11 +43,12 @@ export const magnitude = (value: number): string => {
 /** All digits: 1,234,567. */
 export const exact = (value: number): string => value.toLocaleString("en-US")
 
-/** Dollars of nano-dollars: $0.42, $0.0031, $1,234.50, $45.6k. */
+/** Dollars of nano-dollars: $0.42, $0.0031, $5, $1,234.50, $45.6k. */
 export const dollars = (nanoUsd: number): string => {
   const usd = nanoUsd / 1e9
   if (usd === 0) return "$0"
   if (usd >= 9_999.5) return `$${magnitude(usd)}`
+  if (Number.isInteger(usd)) return `$${exact(usd)}`
   if (usd >= 0.1) return `$${usd.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 })}`
   return `$${usd.toLocaleString("en-US", { maximumSignificantDigits: 2, maximumFractionDigits: 20 })}`
 }
