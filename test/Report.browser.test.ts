@@ -209,6 +209,21 @@ describe.skipIf(chrome === undefined)("a report, opened from disk", () => {
     expect(await scrollsSideways(page)).toBe(false)
   })
 
+  it("is printed in the light, and fits a sheet", async () => {
+    const { page, watched } = await opened("day", { scheme: "dark", width: 794 })
+    await page.emulateMediaType("print")
+    await page.evaluate(() => dispatchEvent(new Event("beforeprint")))
+    await painted(page)
+    expect(await page.evaluate(() => getComputedStyle(document.body).color)).toBe("rgb(23, 32, 42)")
+    expect(await scrollsSideways(page)).toBe(false)
+    await page.evaluate(() => dispatchEvent(new Event("afterprint")))
+    // Another medium has made it forget what was emulated before.
+    await page.emulateMediaType("screen")
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }])
+    expect(await backgroundOf(page)).toBe("rgb(16, 20, 24)")
+    expect(watched.complaints).toEqual([])
+  })
+
   it("follows the window when it becomes narrower", async () => {
     const { page } = await opened("day")
     await page.setViewport({ width: 390, height: 900 })

@@ -116,6 +116,11 @@ noscript p { color: var(--tight); }
   .figures { grid-template-columns: 1fr 1fr; }
   .scroll { overflow: visible; }
   .steps-scroll { max-height: none; }
+  .scroll :is(th, td) { padding: 4px 5px; font-size: 10.5px; }
+  .bar { width: 44px; }
+  .u-wrap { width: 100% !important; height: auto !important; }
+  .uplot canvas { height: auto; }
+  .summary, .tiles div, tr { break-inside: avoid; }
   h2 { break-after: avoid; }
 }
 `
