@@ -2,16 +2,18 @@ import * as Effect from "effect/Effect"
 import type * as CliError from "effect/cli/CliError"
 import * as CliOutput from "effect/cli/CliOutput"
 import * as Command from "effect/cli/Command"
+import { advise } from "./advise.ts"
 import { count } from "./count.ts"
 import { note, palette } from "./output.ts"
 import { price } from "./price.ts"
+import { report } from "./report.ts"
 import { simulate } from "./simulate.ts"
 import { version } from "./version.ts"
 import { watch } from "./watch.ts"
 
 export const command = Command.make("effect-budget").pipe(
   Command.withDescription("Budgets for LLM calls: see them, plan them, count and price what goes into them."),
-  Command.withSubcommands([count, price, simulate, watch])
+  Command.withSubcommands([count, price, simulate, advise, report, watch])
 )
 
 /** How a command has ended: it did what it was asked, it could not, or it was not asked properly. */

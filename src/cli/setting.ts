@@ -1,9 +1,13 @@
 import * as Effect from "effect/Effect"
+import * as FileSystem from "effect/FileSystem"
+import type { PlatformError } from "effect/PlatformError"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import type * as Limit from "../Limit.ts"
 import type * as Simulation from "../Simulation.ts"
 import * as Workload from "../Workload.ts"
-import { type CommandFailure, misuse } from "./failure.ts"
+import type { Advance } from "./progress.ts"
+import { CommandFailure, fileFailure, misuse } from "./failure.ts"
 import { millisOf } from "./durationText.ts"
 import { type LimitText, parseLimit } from "./limitText.ts"
 
@@ -54,6 +58,23 @@ const WorkloadFields = Schema.Union([
     workers: Schema.Union([Schema.Int, Unknown]),
     thinkMillis: Schema.optionalKey(Amount),
     ...generated
+  }),
+  Schema.Struct({
+    kind: Schema.Literal("trace"),
+    file: Schema.String,
+    columns: Schema.optionalKey(
+      Schema.Struct({
+        at: Schema.String,
+        inputTokens: Schema.String,
+        outputTokens: Schema.String,
+        maxOutputTokens: Schema.optionalKey(Schema.String),
+        tenant: Schema.optionalKey(Schema.String),
+        millis: Schema.optionalKey(Schema.String)
+      })
+    ),
+    timeUnit: Schema.optionalKey(Schema.Literals(["seconds", "millis"])),
+    reserve: Schema.optionalKey(Schema.Int),
+    calls: Schema.optionalKey(Schema.Struct({ model: Schema.optionalKey(Schema.String) }))
   })
 ])
 
@@ -86,10 +107,13 @@ export type Complain = (path: ReadonlyArray<PropertyKey>, problem: string, withi
 /** What is simulated, once the number is known that "?" stands for. */
 export interface Setting {
   readonly unknown: Unknown | undefined
-  /** How long calls come, where that is known. */
-  readonly durationMillis: number
-  readonly options: (wanted?: number) => Effect.Effect<Simulation.Options, CommandFailure>
+  /** Tells how much of it is done, as a fraction. */
+  readonly options: (advance: Advance, wanted?: number) => Effect.Effect<Options, CommandFailure>
 }
+
+export type Options = Simulation.Options<Workload.WorkloadError | PlatformError, FileSystem.FileSystem>
+
+type AnyWorkload = Options["workload"]
 
 /** What is to be found out: the least maximum of a limit that will do, or the most work that will. */
 export interface Unknown {
@@ -115,9 +139,11 @@ export const makeSetting = Effect.fnUntraced(function* (
   fields: SettingFields,
   price: Priced,
   complain: Complain
-): Effect.fn.Return<Setting, CommandFailure> {
+): Effect.fn.Return<Setting, CommandFailure, FileSystem.FileSystem> {
   const { workload } = fields
-  if (workload === undefined) return yield* misuse("say what comes: --rate, --workers, or a file with a workload")
+  if (workload === undefined) {
+    return yield* misuse("say what comes: --rate, --workers, --trace, or a file with a workload")
+  }
   const root = yield* limitsAt(["limits"], fields.limits ?? [], complain)
   const tenants = yield* Effect.forEach(fields.tenants ?? [], (tenant, index) =>
     Effect.map(limitsAt(["tenants", index, "limits"], tenant.limits ?? [], complain), (limits) => ({
@@ -136,7 +162,12 @@ export const makeSetting = Effect.fnUntraced(function* (
 
   const made = (placed: ReadonlyArray<Placed>, wanted?: number): ReadonlyArray<Limit.Limit> =>
     placed.map(({ text }) => text.limit(wanted))
-  const options = (wanted?: number) =>
+  const durationMillis =
+    workload.kind === "trace"
+      ? 0
+      : yield* sensible(complain, ["workload", "duration"], () => durationOf(workload.duration))
+  const bytes = workload.kind === "trace" ? yield* sizeOf(workload.file) : 0
+  const options = (advance: Advance, wanted?: number) =>
     sensible(complain, ["workload"], () => ({
       limits: made(root, wanted),
       ...(tenants.length === 0
@@ -145,13 +176,17 @@ export const makeSetting = Effect.fnUntraced(function* (
       ...(provider.length === 0 ? {} : { provider: { limits: made(provider) } }),
       ...(fields.title === undefined ? {} : { title: fields.title }),
       ...(fields.maxWait === undefined ? {} : { maxWait: durationOf(fields.maxWait) }),
-      workload: workloadOf(workload, price, wanted)
+      ...(workload.kind === "trace"
+        ? { workload: traceOf(workload, price, (read) => advance(read / bytes)) }
+        : {
+            workload: workloadOf(workload, price, wanted),
+            onProgress: ({ elapsedMillis }: Simulation.Progress) => advance(elapsedMillis / durationMillis)
+          })
     }))
   // Whatever is wrong is wrong now.
   if (fields.maxWait !== undefined) yield* sensible(complain, ["maxWait"], () => durationOf(fields.maxWait ?? ""))
-  const durationMillis = yield* sensible(complain, ["workload", "duration"], () => durationOf(workload.duration))
-  yield* options(unknown === undefined ? undefined : 1)
-  return { unknown, durationMillis, options }
+  yield* options(() => Effect.void, unknown === undefined ? undefined : 1)
+  return { unknown, options }
 })
 
 const limitsAt = (path: ReadonlyArray<PropertyKey>, texts: ReadonlyArray<string>, complain: Complain) =>
@@ -193,7 +228,36 @@ const sensible = <A>(
     }
   })
 
-const workloadOf = (fields: WorkloadFields, price: Priced, wanted: number | undefined): Workload.Workload => {
+const sizeOf = Effect.fnUntraced(function* (file: string) {
+  const { size, type } = yield* Effect.mapError(
+    FileSystem.FileSystem.use((fileSystem) => fileSystem.stat(file)),
+    fileFailure("read", file)
+  )
+  if (type !== "File") return yield* new CommandFailure({ message: `cannot read ${file}: it is no file` })
+  return Number(size)
+})
+
+type TraceFields = Extract<WorkloadFields, { readonly kind: "trace" }>
+
+const traceOf = (fields: TraceFields, price: Priced, advance: Advance): AnyWorkload => {
+  const bytes = Stream.unwrap(
+    FileSystem.FileSystem.useSync((files) => {
+      let read = 0
+      return Stream.tap(files.stream(fields.file), (chunk) => Effect.suspend(() => advance((read += chunk.length))))
+    })
+  )
+  return Workload.fromCsv(bytes, {
+    columns: fields.columns ?? Workload.azureColumns,
+    file: fields.file,
+    timeUnit: fields.timeUnit,
+    reserve: fields.reserve,
+    pricePerMillion: price
+  })
+}
+
+type Generated = Exclude<WorkloadFields, TraceFields>
+
+const workloadOf = (fields: Generated, price: Priced, wanted: number | undefined): Workload.Workload => {
   const { model: _, ...shape } = fields.calls ?? {}
   const known = (value: number | "?"): number => (value === "?" ? (wanted ?? Number.NaN) : value)
   const common = {

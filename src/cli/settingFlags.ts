@@ -1,6 +1,7 @@
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
+import * as Path from "effect/Path"
 import * as Argument from "effect/cli/Argument"
 import * as Flag from "effect/cli/Flag"
 import * as Pricing from "../Pricing.ts"
@@ -42,6 +43,18 @@ export const settingFlags = {
     Flag.withDescription("Workers, each of which makes one call after the other"),
     Flag.optional
   ),
+  trace: Flag.String("trace").pipe(
+    Flag.withMetavar("file"),
+    Flag.withDescription("A CSV file with one call a line, as Azure publishes them"),
+    Flag.optional
+  ),
+  columns: Flag.String("columns").pipe(
+    Flag.withMetavar("names"),
+    Flag.withDescription(
+      'The columns of the trace: "at=time,inputTokens=in,outputTokens=out", and maxOutputTokens, tenant, millis'
+    ),
+    Flag.optional
+  ),
   duration: Flag.String("duration").pipe(
     Flag.withMetavar("duration"),
     Flag.withDescription('For how long calls come (default: "1 hour")'),
@@ -78,6 +91,8 @@ export interface SettingGiven {
   readonly maxWait: Option.Option<string>
   readonly rate: Option.Option<string>
   readonly workers: Option.Option<string>
+  readonly trace: Option.Option<string>
+  readonly columns: Option.Option<string>
   readonly duration: Option.Option<string>
   readonly input: Option.Option<string>
   readonly output: Option.Option<string>
@@ -90,14 +105,21 @@ export interface SettingGiven {
 /** Puts file and flags together. */
 export const settingOf = Effect.fnUntraced(function* (
   given: SettingGiven
-): Effect.fn.Return<Setting, CommandFailure, FileSystem.FileSystem> {
+): Effect.fn.Return<Setting, CommandFailure, FileSystem.FileSystem | Path.Path> {
   const { complain, value } = Option.isSome(given.file)
     ? yield* readJson(given.file.value, SettingFields)
     : { value: {}, complain: undefined }
-  const fields = yield* overridden(value, given)
+  const fields = yield* overridden(besideIts(value, given.file, yield* Path.Path), given)
   const price = yield* priceOf(fields.workload?.calls?.model)
   return yield* makeSetting(fields, price, complainOf(fields, given, complain))
 })
+
+/** A trace is named from where the file is that names it. */
+const besideIts = (fields: SettingFields, file: Option.Option<string>, path: Path.Path): SettingFields => {
+  const { workload } = fields
+  if (workload?.kind !== "trace" || Option.isNone(file)) return fields
+  return { ...fields, workload: { ...workload, file: path.join(path.dirname(file.value), workload.file) } }
+}
 
 const overridden = Effect.fnUntraced(function* (file: SettingFields, given: SettingGiven) {
   const workload = yield* workloadOf(file.workload, given)
@@ -113,17 +135,24 @@ const overridden = Effect.fnUntraced(function* (file: SettingFields, given: Sett
 
 const workloadOf = Effect.fnUntraced(function* (
   file: WorkloadFields | undefined,
-  { duration, input, maxOutput, model, output, rate, seed, workers }: SettingGiven
+  given: SettingGiven
 ): Effect.fn.Return<WorkloadFields | undefined, CommandFailure> {
-  if (Option.isSome(rate) && Option.isSome(workers)) return yield* misuse("--rate and --workers exclude each other")
+  const { duration, input, maxOutput, model, output, rate, seed, trace, workers } = given
+  if ([rate, workers, trace].filter(Option.isSome).length > 1) {
+    return yield* misuse("only one of --rate, --workers and --trace says what comes")
+  }
+  if (Option.isSome(trace) || (file?.kind === "trace" && Option.isNone(rate) && Option.isNone(workers))) {
+    return yield* traceOf(file, given)
+  }
   const amounts = yield* Effect.all({
     inputTokens: amountOf("--input", input),
     outputTokens: amountOf("--output", output),
     maxOutputTokens: amountOf("--max-output", maxOutput)
   })
   const present = Object.fromEntries(Object.entries(amounts).filter(([, amount]) => amount !== undefined))
-  const calls = { ...file?.calls, ...present, ...some("model", model) }
-  const common = { duration: "1 hour", ...file, calls, ...some("duration", duration), ...some("seed", seed) }
+  const before = file?.kind === "trace" ? undefined : file
+  const calls = { ...before?.calls, ...present, ...some("model", model) }
+  const common = { duration: "1 hour", ...before, calls, ...some("duration", duration), ...some("seed", seed) }
   const { duration: lasts, seed: from } = common
   const anew = { duration: lasts, calls, ...(from === undefined ? {} : { seed: from }) }
   if (Option.isSome(rate)) {
@@ -134,8 +163,50 @@ const workloadOf = Effect.fnUntraced(function* (
     const number = yield* numberOf("--workers", workers.value)
     return file?.kind === "fleet" ? { ...file, ...anew, workers: number } : { kind: "fleet", ...anew, workers: number }
   }
-  return file === undefined ? undefined : { ...file, ...anew }
+  return before === undefined ? undefined : { ...before, ...anew }
 })
+
+const traceOf = Effect.fnUntraced(function* (
+  file: WorkloadFields | undefined,
+  given: SettingGiven
+): Effect.fn.Return<WorkloadFields, CommandFailure> {
+  const { columns, duration, input, maxOutput, model, output, seed, trace } = given
+  const wrong = Object.entries({ duration, input, output, seed }).find(([, { _tag }]) => _tag === "Some")
+  if (wrong !== undefined) return yield* misuse(`--${wrong[0]} is for calls that are made up, not for a trace`)
+  const before = file?.kind === "trace" ? file : undefined
+  const names = Option.isSome(columns) ? { columns: yield* columnsOf(columns.value) } : {}
+  const reserve = yield* amountOf("--max-output", maxOutput)
+  if (typeof reserve === "object") return yield* misuse("--max-output: of a trace it is one number")
+  return {
+    kind: "trace",
+    ...before,
+    file: Option.getOrElse(trace, () => before?.file ?? ""),
+    ...names,
+    ...(reserve === undefined ? {} : { reserve }),
+    ...(Option.isSome(model) ? { calls: { model: model.value } } : {})
+  }
+})
+
+type Columns = NonNullable<Extract<WorkloadFields, { readonly kind: "trace" }>["columns"]>
+
+const columnNames = ["at", "inputTokens", "outputTokens", "maxOutputTokens", "tenant", "millis"]
+
+const columnsOf = (text: string): Effect.Effect<Columns, CommandFailure> => {
+  const columns = Object.fromEntries(
+    text.split(",").map((part) => {
+      const [name = "", ...column] = part.split("=")
+      return [name.trim(), column.join("=").trim()] as const
+    })
+  )
+  const unknown = Object.keys(columns).find((name) => !columnNames.includes(name))
+  if (unknown !== undefined) {
+    return Effect.fail(misuse(`--columns: expected one of ${columnNames.join(", ")}, got "${unknown}"`))
+  }
+  const { at, inputTokens, outputTokens } = columns
+  return at === undefined || inputTokens === undefined || outputTokens === undefined
+    ? Effect.fail(misuse("--columns: at, inputTokens and outputTokens have to be there"))
+    : Effect.succeed({ ...columns, at, inputTokens, outputTokens })
+}
 
 const numberOf = (flag: string, text: string): Effect.Effect<number | "?", CommandFailure> => {
   if (text === "?") return Effect.succeed("?")
