@@ -5,6 +5,7 @@ import * as Command from "effect/cli/Command"
 import { advise } from "./advise.ts"
 import { count } from "./count.ts"
 import { note, palette } from "./output.ts"
+import { plan } from "./plan.ts"
 import { price } from "./price.ts"
 import { report } from "./report.ts"
 import { simulate } from "./simulate.ts"
@@ -13,7 +14,7 @@ import { watch } from "./watch.ts"
 
 export const command = Command.make("effect-budget").pipe(
   Command.withDescription("Budgets for LLM calls: see them, plan them, count and price what goes into them."),
-  Command.withSubcommands([count, price, simulate, advise, report, watch])
+  Command.withSubcommands([count, price, simulate, plan, advise, report, watch])
 )
 
 /** How a command has ended: it did what it was asked, it could not, or it was not asked properly. */
