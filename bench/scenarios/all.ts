@@ -4,6 +4,7 @@ import * as EffectSemaphore from "../peers/effectSemaphore.ts"
 import * as PQueue from "../peers/pQueue.ts"
 import { guarded } from "./guarded.ts"
 import { liveWindow } from "./liveWindow.ts"
+import { observed } from "./observed.ts"
 import { refusal } from "./refusal.ts"
 import { tenants } from "./tenants.ts"
 import { oneCap, oneWindow, threeLimits } from "./uncontended.ts"
@@ -28,5 +29,6 @@ export const scenarios = (sizes: Sizes): ReadonlyArray<Scenario> => [
   waiting(sizes.waitingMany, 15, [EffectSemaphore.waiting, PQueue.waiting]),
   tenants(sizes.tenantsFew, sizes.tenantsMany),
   refusal,
-  guarded
+  guarded,
+  observed
 ]

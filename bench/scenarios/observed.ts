@@ -1,0 +1,32 @@
+/** What it costs to be seen, and that it costs nothing when nobody looks. */
+import { Effect, Metric, type Scope } from "effect"
+import { Budget, Limit, Telemetry } from "effect-budget"
+import { actual, estimate, plenty } from "../amounts.ts"
+import { FLOOR, floor } from "../floor.ts"
+import type { Contender, Scenario } from "../harness.ts"
+import { repeating } from "../loops.ts"
+import { SPEND, spending } from "./ours.ts"
+
+const limits = [Limit.cap("tokens", plenty), Limit.slidingWindow("tokens", plenty, "1 minute"), Limit.concurrency(10)]
+
+/** A budget of its own, whose telemetry goes to metrics of its own. Its spans end in nothing. */
+const seen = (what: string, options: Telemetry.Options): Effect.Effect<Contender, never, Scope.Scope> => {
+  const registry: Metric.MetricRegistry = new Map()
+  const made = Budget.make({ name: "observed", limits }).pipe(
+    Effect.provide(Telemetry.layer(options)),
+    Effect.provideService(Metric.MetricRegistry, registry)
+  )
+  return Effect.map(made, (budget) => ({ ...spending(budget), library: `${SPEND}, ${what}` }))
+}
+
+const bare = (budget: Budget.Budget) => budget.spend({ estimate, actual: () => actual })(Effect.void)
+
+export const observed: Scenario = {
+  name: "observed, cap + window + concurrency",
+  work: "reserve + run nothing + commit, without telemetry, with metrics, with a span for each that nobody keeps, and what such a span costs by itself",
+  contenders: Effect.gen(function* () {
+    const unseen = yield* Budget.make({ name: "unseen", limits })
+    return [floor(), spending(unseen), yield* seen("metrics", { spans: false }), yield* seen("metrics and spans", {})]
+  }),
+  targets: [{ library: SPEND, max: 1.6, of: { ratioTo: FLOOR } }]
+}
