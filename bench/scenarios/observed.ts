@@ -23,10 +23,16 @@ const bare = (budget: Budget.Budget) => budget.spend({ estimate, actual: () => a
 
 export const observed: Scenario = {
   name: "observed, cap + window + concurrency",
-  work: "reserve + run nothing + commit, without telemetry, with metrics, with a span for each that nobody keeps, and what such a span costs by itself",
+  work: "reserve + run nothing + commit, without telemetry, with metrics, with spans that nobody keeps",
   contenders: Effect.gen(function* () {
     const unseen = yield* Budget.make({ name: "unseen", limits })
-    return [floor(), spending(unseen), yield* seen("metrics", { spans: false }), yield* seen("metrics and spans", {})]
+    return [
+      floor(),
+      spending(unseen),
+      yield* seen("metrics", { spans: false }),
+      yield* seen("metrics and spans", {}),
+      repeating(`${SPEND}, in a span of Effect's`, Effect.withSpan(bare(unseen), "call"))
+    ]
   }),
   targets: [{ library: SPEND, max: 1.6, of: { ratioTo: FLOOR } }]
 }

@@ -106,6 +106,45 @@ describe("the examples", () => {
     assert.include(stdout, "A call that fails: it is not charged, in no limit\n  charged: 0 tokens")
   })
 
+  it("otel: spans with the call beneath the reservation, a log of the refusal, and metrics", async () => {
+    const { code, stderr, stdout } = await run("otel")
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(code, 0)
+    const [call, reservation] = stdout.split("\n}\n").filter((block) => block.includes("  kind: "))
+    const [, parent] = /parentSpanContext: \{[^}]*spanId: '(\w+)'/.exec(call!) ?? []
+    assert.include(call, "name: 'chat gpt-5.4-mini'")
+    assert.include(reservation, `id: '${parent}'`)
+    assert.include(reservation, "'gen_ai.usage.output_tokens': 150")
+    assert.include(stdout, "name: 'effect_budget.overran'")
+    assert.include(stdout, "body: 'refused: ProviderKey: tokens per minute has no room for 1,000 tokens")
+    assert.include(
+      stdout,
+      "effect_budget_refused_total in {request}\n  reason=WindowExceeded  by=ProviderKey  limit=tokens per minute  1"
+    )
+  })
+
+  it("prometheus: a page with the counters and gauges of budgets, of which all but two are one", async () => {
+    const { code, stderr, stdout } = await run("prometheus")
+    assert.strictEqual(stderr, "")
+    assert.strictEqual(code, 0)
+    const lines = stdout.split("\n")
+    assert.include(lines, "GET /metrics: 200")
+    assert.include(lines, "# TYPE effect_budget_refused_total counter")
+    for (const tenant of ["Tenant(acme)", "Tenant(hobby)", "other"]) {
+      assert.include(lines, `effect_budget_admitted_total{budget="${tenant}"} 2`)
+      assert.include(
+        lines,
+        `effect_budget_refused_total{budget="${tenant}",reason="BudgetExceeded",by="${tenant}",limit="plan"} 2`
+      )
+      assert.include(lines, `effect_budget_utilisation_ratio{budget="${tenant}",limit="plan"} 0.68`)
+    }
+    assert.include(
+      lines,
+      'effect_budget_limit_used{budget="ProviderKey",limit="tokens per minute",meter="tokens"} 5100'
+    )
+    assert.notInclude(stdout, "newcomer")
+  })
+
   it("fleet-redis: a process is killed, the store settles what it had reserved, and the others go on", async () => {
     const { code, stderr, stdout } = await run("fleet-redis")
     assert.strictEqual(stderr, "")
