@@ -1,7 +1,13 @@
 import * as DateTime from "effect/DateTime"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
-import { type Advice, AdviceError, type RecordingOptions, type WorkloadOptions } from "../../Advice.ts"
+import {
+  type Advice,
+  AdviceError,
+  type LimitAdvice,
+  type RecordingOptions,
+  type WorkloadOptions
+} from "../../Advice.ts"
 import type { Recording } from "../../Recording.ts"
 import type { Setting } from "../../Simulation.ts"
 import * as Usage from "../../Usage.ts"
@@ -11,7 +17,7 @@ import { World } from "../simulation/world.ts"
 import { callsOf, settingOf as settingOfRecording } from "./replay.ts"
 import { dismiss, slowDown, widen } from "./search.ts"
 import { certaintyOf, hindrancesOf, shareOf } from "./share.ts"
-import { knobsOf, resized, type Sizes, sizeOf, withSizes } from "./size.ts"
+import { type Knob, knobsOf, resized, type Sizes, sizeOf, withSizes } from "./size.ts"
 import { type Calls, record } from "./trial.ts"
 import { verdictOf } from "./verdict.ts"
 
@@ -73,8 +79,9 @@ const advise = (recording: Recording, setting: Setting, calls: Calls, target: nu
   Effect.gen(function* () {
     const share = shareOf(recording)
     const isTight = share > target
-    const sizes = isTight ? yield* widen(setting, calls, target) : noSizes
-    const then = sizes === undefined ? undefined : yield* record(withSizes(setting, knobsOf(setting), sizes), calls)
+    const knobs = knobsOf(setting)
+    const sizes = isTight ? yield* widen(setting, knobs, calls, target) : noSizes
+    const then = sizes === undefined ? undefined : yield* record(withSizes(setting, knobs, sizes), calls)
     const needs = isTight && sizes?.size !== 0
     const advice = {
       target,
@@ -82,7 +89,7 @@ const advise = (recording: Recording, setting: Setting, calls: Calls, target: nu
       certainty: certaintyOf(recording),
       hindrances: hindrancesOf(recording),
       simulated: then?.calls.asked ?? (calls._tag === "Given" ? calls.calls.length : recording.calls.asked),
-      limits: sizes === undefined ? undefined : limitsOf(sizes),
+      limits: sizes === undefined ? undefined : changesOf(knobs, sizes),
       shareThen: then === undefined ? undefined : shareOf(then),
       pace: needs && calls._tag === "Given" ? yield* slowDown(setting, calls, target) : undefined,
       workers:
@@ -93,10 +100,13 @@ const advise = (recording: Recording, setting: Setting, calls: Calls, target: nu
     return { ...advice, verdict: verdictOf(advice) }
   })
 
-const limitsOf = (sizes: Sizes): Advice["limits"] =>
-  [...sizes]
-    .filter(([{ limit }, size]) => sizeOf(limit) !== size)
-    .map(([{ budget, limit }, size]) => ({ budget, current: limit, advised: resized(limit, size) }))
+/** The limits that are to change, in the order of the setting. */
+const changesOf = (knobs: ReadonlyArray<Knob>, sizes: Sizes): ReadonlyArray<LimitAdvice> =>
+  knobs.flatMap((knob) => {
+    const { budget, limit } = knob
+    const size = sizes.get(knob) ?? sizeOf(limit)
+    return size === sizeOf(limit) ? [] : [{ budget, current: limit, advised: resized(limit, size) }]
+  })
 
 const targetOf = (where: string, target = TARGET): number => {
   if (target >= 0 && target < 1) return target

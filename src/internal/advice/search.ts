@@ -1,16 +1,20 @@
 import * as Effect from "effect/Effect"
 import type { Setting } from "../../Simulation.ts"
 import { hindrancesOf, shareOf } from "./share.ts"
-import { type Knob, knobsOf, scaled, type Sizes, sizeOf, withSizes } from "./size.ts"
+import { type Knob, scaled, type Sizes, sizeOf, withSizes } from "./size.ts"
 import { type Calls, meets, record } from "./trial.ts"
 
 /**
  * The sizes with which the share of calls that wait or are refused is at most the target, of the limits that have to be
  * larger for that. None of them can be a tenth smaller, alone or together with the others. Nothing if no sizes do it.
  */
-export const widen = (setting: Setting, calls: Calls, target: number): Effect.Effect<Sizes | undefined> =>
+export const widen = (
+  setting: Setting,
+  knobs: ReadonlyArray<Knob>,
+  calls: Calls,
+  target: number
+): Effect.Effect<Sizes | undefined> =>
   Effect.gen(function* () {
-    const knobs = knobsOf(setting)
     const suffices = (sizes: Sizes) => meets(withSizes(setting, knobs, sizes), calls, target)
 
     // Behind a limit that is widened, another one may turn out to be in the way.

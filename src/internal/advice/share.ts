@@ -31,8 +31,13 @@ export const certaintyOf = (recording: Recording): Certainty => {
   const isEnough = calls >= CALLS_MIN && blocks.length >= BLOCKS_MIN
   if (blocks.length < 2) return { low: 0, high: 1, calls, blocks: blocks.length, isEnough }
   // The error of a ratio of two sums, whose blocks differ in both.
-  const squares = blocks.reduce((sum, block) => sum + (block.hindered - share * block.calls) ** 2, 0)
-  const deviation = Math.sqrt((squares * blocks.length) / (blocks.length - 1)) / calls
+  const errors = blocks.map((block) => block.hindered - share * block.calls)
+  const squares = errors.reduce((sum, error) => sum + error ** 2, 0)
+  const products = errors.slice(1).reduce((sum, error, index) => sum + error * errors[index]!, 0)
+  // Where a line lasts longer than a block, blocks are like their neighbours, and tell less than so many others would.
+  const likeness = squares === 0 ? 0 : Math.min(LIKENESS_MAX, Math.max(0, products / squares + 1 / blocks.length))
+  const inflation = (1 + likeness) / (1 - likeness)
+  const deviation = Math.sqrt((squares * inflation * blocks.length) / (blocks.length - 1)) / calls
   const margin = studentT95(blocks.length - 1) * deviation
   return {
     low: Math.max(0, share - margin),
@@ -76,6 +81,9 @@ const studentT95 = (degrees: number): number => {
 }
 
 const BLOCKS = 20
+
+// Blocks that are more alike than this are too few in any case.
+const LIKENESS_MAX = 0.8
 
 /** With fewer blocks or calls than these, nobody can tell how much they vary. */
 const BLOCKS_MIN = 10
