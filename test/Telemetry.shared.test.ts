@@ -5,6 +5,7 @@ import * as References from "effect/References"
 import * as TestClock from "effect/testing/TestClock"
 import * as Budget from "../src/Budget.ts"
 import * as BudgetStore from "../src/BudgetStore.ts"
+import { makeMemory } from "../src/internal/store/memory.ts"
 import * as Limit from "../src/Limit.ts"
 import * as Telemetry from "../src/Telemetry.ts"
 import * as Usage from "../src/Usage.ts"
@@ -15,7 +16,7 @@ const tokens = (inputTokens: number) => Usage.make({ inputTokens })
 
 it.effect("counts leases that are over, and when a store is lost and found", () =>
   Effect.gen(function* () {
-    const store = yield* makeFaulty
+    const store = yield* makeFaulty(makeMemory)
     const shared = (name: string) => Budget.make({ name, key: "openai", limits: [Limit.cap("tokens", 100)] })
     yield* Effect.gen(function* () {
       const key = yield* Effect.provide(shared("key"), Telemetry.layer())
