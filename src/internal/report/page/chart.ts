@@ -22,6 +22,12 @@ export interface Steps {
 
 const heightPx = 180
 
+/** The room for the labels beside a chart: the least, and for each letter of the longest. */
+const MARGIN_PX = 54
+const LETTER_PX = 7
+
+const lengthOf = (label: string | number | null): number => String(label ?? "").length
+
 /** Draws a figure into an element. The crosshairs of all charts move together. */
 export const draw = (figure: Figure, steps: Steps, target: HTMLElement): Drawn => {
   const colours = coloursOf(target)
@@ -54,7 +60,7 @@ export const draw = (figure: Figure, steps: Steps, target: HTMLElement): Drawn =
         },
         {
           ...axisOf(colours),
-          size: 54,
+          size: (_, labels) => Math.max(MARGIN_PX, LETTER_PX * Math.max(0, ...(labels ?? []).map(lengthOf)) + 14),
           space: 32,
           values: (_, splits) => splits.map((split) => onAxis(figure.unit, split))
         }
