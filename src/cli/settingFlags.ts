@@ -55,6 +55,10 @@ export const settingFlags = {
     ),
     Flag.optional
   ),
+  timeUnit: Flag.Literals("time-unit", ["seconds", "millis"]).pipe(
+    Flag.withDescription("What the times of the trace count, where they are numbers"),
+    Flag.optional
+  ),
   duration: Flag.String("duration").pipe(
     Flag.withMetavar("duration"),
     Flag.withDescription('For how long calls come (default: "1 hour")'),
@@ -93,6 +97,7 @@ export interface SettingGiven {
   readonly workers: Option.Option<string>
   readonly trace: Option.Option<string>
   readonly columns: Option.Option<string>
+  readonly timeUnit: Option.Option<"seconds" | "millis">
   readonly duration: Option.Option<string>
   readonly input: Option.Option<string>
   readonly output: Option.Option<string>
@@ -170,7 +175,7 @@ const traceOf = Effect.fnUntraced(function* (
   file: WorkloadFields | undefined,
   given: SettingGiven
 ): Effect.fn.Return<WorkloadFields, CommandFailure> {
-  const { columns, duration, input, maxOutput, model, output, seed, trace } = given
+  const { columns, duration, input, maxOutput, model, output, seed, timeUnit, trace } = given
   const wrong = Object.entries({ duration, input, output, seed }).find(([, { _tag }]) => _tag === "Some")
   if (wrong !== undefined) return yield* misuse(`--${wrong[0]} is for calls that are made up, not for a trace`)
   const before = file?.kind === "trace" ? file : undefined
@@ -182,6 +187,7 @@ const traceOf = Effect.fnUntraced(function* (
     ...before,
     file: Option.getOrElse(trace, () => before?.file ?? ""),
     ...names,
+    ...some("timeUnit", timeUnit),
     ...(reserve === undefined ? {} : { reserve }),
     ...(Option.isSome(model) ? { calls: { model: model.value } } : {})
   }
