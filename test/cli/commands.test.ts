@@ -1,7 +1,12 @@
 import { assert, it } from "@effect/vitest"
+import * as NodeServices from "@effect/platform-node/NodeServices"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FileSystem from "effect/FileSystem"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { describe } from "vitest"
+import { writeFile } from "../../src/cli/files.ts"
 import { version } from "../../src/cli/version.ts"
 import { effectBudget, folder } from "../support/commandLine.ts"
 
@@ -141,9 +146,8 @@ describe("simulate", () => {
       const limit = "20k tokens / minute"
       const flags = ["--rate", "30", "--duration", "20 minutes", "--input", "800", "--output", "100"]
       const from = yield* effectBudget(["simulate", file("night.json"), "--json"])
-      const typed = yield* effectBudget([
-        ...["simulate", ...flags, "--limit", limit, "--provider-limit", limit, "--max-wait", "30 seconds", "--json"]
-      ])
+      const limits = ["--limit", limit, "--provider-limit", limit, "--max-wait", "30 seconds"]
+      const typed = yield* effectBudget(["simulate", ...flags, ...limits, "--json"])
       assert.deepStrictEqual(JSON.parse(from.out), JSON.parse(typed.out))
       assert.isAbove(JSON.parse(from.out).calls.refused, 0)
       assert.strictEqual(JSON.parse(from.out).provider.withBudget.throttled, 0)
@@ -169,6 +173,64 @@ describe("simulate", () => {
       assert.isAbove(JSON.parse(advice.out).limits[0].advised, 20_000)
       // Nothing but what was asked for.
       assert.deepStrictEqual(readdirSync(file(".")).sort(), ["night.json", "r.html", "r.json"])
+    })
+  )
+
+  it.live("understands the file in the README", () =>
+    Effect.gen(function* () {
+      const file = yield* folder
+      const [, json = ""] = /```json\n([\s\S]*?)```/.exec(readFileSync("README.md", "utf8")) ?? []
+      writeFileSync(file("readme.json"), json)
+      const args = ["simulate", file("readme.json"), "--duration", "1 hour", "--json"]
+      const { err, out } = yield* effectBudget(args)
+      assert.strictEqual(err, "")
+      assert.isAbove(JSON.parse(out).calls.actual.costNanoUsd, 0)
+      assert.strictEqual(JSON.parse(out).fairness.shares.length, 2)
+    })
+  )
+
+  it.live("leaves what was there before when it is interrupted while it writes", () =>
+    Effect.gen(function* () {
+      const file = yield* folder
+      writeFileSync(file("r.json"), "before")
+      const written = yield* Deferred.make<void>()
+      const fileSystem = yield* FileSystem.FileSystem
+      const slow = {
+        ...fileSystem,
+        rename: () => Effect.andThen(Deferred.succeed(written, undefined), Effect.never)
+      }
+      const writing = yield* writeFile(file("r.json"), "after").pipe(
+        Effect.provideService(FileSystem.FileSystem, slow),
+        Effect.forkChild
+      )
+      yield* Deferred.await(written)
+      assert.strictEqual(readdirSync(file(".")).length, 2)
+      yield* Fiber.interrupt(writing)
+      assert.deepStrictEqual(readdirSync(file(".")), ["r.json"])
+      assert.strictEqual(readFileSync(file("r.json"), "utf8"), "before")
+      yield* writeFile(file("r.json"), "after")
+      assert.strictEqual(readFileSync(file("r.json"), "utf8"), "after")
+    }).pipe(Effect.provide(NodeServices.layer))
+  )
+
+  it.live("shows how far it is on a terminal, and takes it away", () =>
+    Effect.gen(function* () {
+      const args = [
+        "simulate",
+        "--rate",
+        "600",
+        "--duration",
+        "3 hours",
+        "--limit",
+        "9k tokens / minute",
+        "--max-wait",
+        "0 millis"
+      ]
+      const { err } = yield* effectBudget(args, { isTerminal: true })
+      // oxlint-disable-next-line no-control-regex -- it is drawn over
+      assert.match(err, /^\rsimulating {2}[█░]{24} +\d+ %\u001B\[K/)
+      assert.isTrue(err.endsWith("\r\u001B[K"))
+      assert.strictEqual((yield* effectBudget(["simulate", "--rate", "600", "--duration", "1 hour"])).err, "")
     })
   )
 

@@ -144,7 +144,13 @@ describe("a search", () => {
   })
 
   it("ends where nothing will do", () => {
-    const never = search({ what: "least", from: 1, max: 64, attempt: Effect.succeed, isGood: (_: number) => false })
+    const never = search({
+      what: "least",
+      from: 1,
+      max: 64,
+      attempt: Effect.succeed,
+      isGood: (value: number) => value < 0
+    })
     expect(Effect.runSync(never)).toMatchObject({ good: undefined, bad: { value: 64 } })
   })
 })
