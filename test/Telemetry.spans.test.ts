@@ -167,6 +167,30 @@ describe("the span of a reservation", () => {
     )
   )
 
+  it.effect(
+    "of a held reservation ends at once when that is refused, and with its scope when nobody looks any more",
+    () =>
+      withOwnMetrics(
+        Effect.gen(function* () {
+          const { spans, tracer } = rememberingTracer()
+          const run = yield* Budget.make({ name: "run", limits: [Limit.cap("tokens", 100)] })
+          const observing = yield* Scope.make()
+          yield* Scope.provide(Telemetry.observe(run, { refusalLogs: false }), observing)
+          yield* Effect.scoped(
+            Effect.gen(function* () {
+              yield* Effect.ignore(run.tryReserve(tokens(101)))
+              expect(spans.map(millisOf)).toEqual([0])
+              yield* run.reserve(tokens(10))
+              yield* Scope.close(observing, Exit.void)
+              yield* run.reserve(tokens(10))
+              yield* TestClock.adjust("1 second")
+            })
+          ).pipe(Effect.withTracer(tracer))
+          expect(spans.map(millisOf)).toEqual([0, 1_000])
+        })
+      )
+  )
+
   it.effect("of a governed call says its model, operation and provider, with the call beneath it", () =>
     traced((spans) =>
       Effect.gen(function* () {
