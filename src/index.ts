@@ -26,6 +26,8 @@ export * as BudgetStatus from "./BudgetStatus.ts"
 export * as BudgetStore from "./BudgetStore.ts"
 /** The suite that a store of shared budgets has to pass, for who writes one. */
 export * as BudgetStoreContract from "./BudgetStoreContract.ts"
+/** For the tests of programs that use budgets. */
+export * as BudgetTesting from "./BudgetTesting.ts"
 /** A `fetch` within a budget. */
 export * as BudgetedFetch from "./BudgetedFetch.ts"
 /** An `HttpClient` within a budget. */

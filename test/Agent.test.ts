@@ -7,10 +7,10 @@ import * as Scope from "effect/Scope"
 import * as Agent from "../src/Agent.ts"
 import * as Budget from "../src/Budget.ts"
 import { BudgetError } from "../src/BudgetError.ts"
+import { expectAtRest } from "../src/BudgetTesting.ts"
 import * as Limit from "../src/Limit.ts"
 import * as Meter from "../src/Meter.ts"
 import * as Usage from "../src/Usage.ts"
-import { expectAtRest } from "./support/atRest.ts"
 import { interruptAtEveryOperation } from "./support/interruptAtEveryOperation.ts"
 
 const estimate = Usage.make({ inputTokens: 80, outputTokens: 20 })

@@ -7,10 +7,10 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schedule from "effect/Schedule"
 import * as TestClock from "effect/testing/TestClock"
-import { expectAtRest } from "./support/atRest.ts"
 import { othersRun } from "./support/heard.ts"
 import { makeWallClock } from "./support/wallClock.ts"
 import * as Clock from "effect/Clock"
+import { expectAtRest } from "../src/BudgetTesting.ts"
 
 const tokens = (inputTokens: number) => Usage.make({ inputTokens })
 

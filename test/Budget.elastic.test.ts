@@ -4,10 +4,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as TestClock from "effect/testing/TestClock"
 import * as Budget from "../src/Budget.ts"
+import { expectAtRest } from "../src/BudgetTesting.ts"
 import * as Limit from "../src/Limit.ts"
 import * as Meter from "../src/Meter.ts"
 import * as Usage from "../src/Usage.ts"
-import { expectAtRest } from "./support/atRest.ts"
 import { listenTo, othersRun } from "./support/heard.ts"
 
 const MINUTE = 60_000

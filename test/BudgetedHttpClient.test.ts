@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { FetchHttpClient, HttpClient, HttpClientError, HttpClientRequest, HttpClientResponse } from "effect/http"
-import { expectAtRest } from "./support/atRest.ts"
+import { expectAtRest } from "../src/BudgetTesting.ts"
 import { makeBreaker } from "./support/circuit.ts"
 import { interruptAtEveryOperation } from "./support/interruptAtEveryOperation.ts"
 

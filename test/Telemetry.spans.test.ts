@@ -22,7 +22,7 @@ import * as Governor from "../src/Governor.ts"
 import * as Limit from "../src/Limit.ts"
 import * as Telemetry from "../src/Telemetry.ts"
 import * as Usage from "../src/Usage.ts"
-import { expectAtRest } from "./support/atRest.ts"
+import { expectAtRest } from "../src/BudgetTesting.ts"
 import { interruptAtEveryOperation } from "./support/interruptAtEveryOperation.ts"
 import { valuesOf, withOwnMetrics } from "./support/metrics.ts"
 

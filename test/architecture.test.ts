@@ -95,6 +95,12 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     mayImport: ["usage", "limit", "error", "budget"],
     effect: /^effect\/(Effect|Scope)$/
   },
+  {
+    name: "testing",
+    files: /^BudgetTesting\.ts$|^internal\/testing\/.*$/,
+    mayImport: ["usage", "budget"],
+    effect: /^effect\/(Duration|Effect|Layer|Scope)$/
+  },
   { name: "messageFraming", files: /^internal\/messageFraming\.ts$/, mayImport: [], effect: /^$/ },
   {
     name: "tokenCounter",
@@ -241,6 +247,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
       "telemetry",
       "budgetStatus",
       "agent",
+      "testing",
       "tokenCounter",
       "aiTokenizer",
       "dialect",

@@ -7,10 +7,10 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Budget from "../src/Budget.ts"
+import { expectAtRest } from "../src/BudgetTesting.ts"
 import * as Limit from "../src/Limit.ts"
 import type { Reservation } from "../src/Reservation.ts"
 import * as Usage from "../src/Usage.ts"
-import { expectAtRest } from "./support/atRest.ts"
 import { interruptAtEveryOperation } from "./support/interruptAtEveryOperation.ts"
 
 const MINUTE = 60_000

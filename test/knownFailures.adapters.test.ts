@@ -12,7 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import { LanguageModel, Tool, Toolkit } from "effect/ai"
-import { expectAtRest } from "./support/atRest.ts"
+import { expectAtRest } from "../src/BudgetTesting.ts"
 
 const url = "https://api.openai.com/v1/chat/completions"
 

@@ -7,7 +7,7 @@ import { expect } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Budget from "../../src/Budget.ts"
-import { expectAtRest } from "./atRest.ts"
+import { expectAtRest } from "../../src/BudgetTesting.ts"
 
 export interface MockProvider {
   readonly mock: LLMock
