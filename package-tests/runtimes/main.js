@@ -1,0 +1,3 @@
+import { keepAll } from "./smoke.js"
+
+console.log((await keepAll()).join(", "))
