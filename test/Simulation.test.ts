@@ -80,6 +80,34 @@ describe("a simulation", () => {
     })
   )
 
+  it.effect("lets a provider count what calls have used in the end", () =>
+    Effect.gen(function* () {
+      const using = (at: number, estimate: number, actual: number): Workload.Call => ({
+        at,
+        estimate: Usage.make({ inputTokens: estimate }),
+        actual: Usage.make({ inputTokens: actual }),
+        millis: 500
+      })
+      const throttledOf = (...calls: ReadonlyArray<Workload.Call>) =>
+        Effect.map(
+          Simulation.run({
+            limits: [],
+            provider: { limits: [Limit.slidingWindow("tokens", 100, "10 seconds")] },
+            workload: Workload.trace(calls)
+          }),
+          ({ provider }) => [provider?.withBudget.throttled, provider?.withoutBudget.throttled]
+        )
+      // 60 are given back, which is exactly enough.
+      expect(yield* throttledOf(using(0, 80, 20), using(1_000, 80, 80))).toEqual([0, 0])
+      expect(yield* throttledOf(using(0, 80, 21), using(1_000, 80, 80))).toEqual([1, 1])
+      // 40 are used beyond the estimate, but only once the call has ended.
+      expect(yield* throttledOf(using(0, 50, 90), using(400, 11, 11))).toEqual([0, 0])
+      expect(yield* throttledOf(using(0, 50, 90), using(1_000, 11, 11))).toEqual([1, 1])
+      // What is refused is not counted.
+      expect(yield* throttledOf(using(0, 101, 101), using(1_000, 100, 100))).toEqual([1, 1])
+    })
+  )
+
   it("never lets a provider refuse anything that has the limits of the budget", () =>
     forEachSeed({ name: "a provider with the limits of the budget", runs: 40 }, (random) =>
       Effect.runPromise(
