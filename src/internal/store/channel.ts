@@ -270,20 +270,23 @@ export class Channel implements Link {
   #hasten(): void {
     if (this.#isHastened) return
     this.#isHastened = true
-    this.#around.next(() => {
-      this.#isHastened = false
-      this.#flush()
-    })
+    this.#isScheduled = true
+    this.#around.next(this.#flushScheduled)
   }
 
   /** Nobody waits for it: who asks something before long takes it along. */
   #schedule(): void {
     if (this.#isScheduled) return
     this.#isScheduled = true
-    this.#around.soon(() => {
-      this.#isScheduled = false
-      this.#flush()
-    })
+    this.#around.soon(this.#flushScheduled)
+  }
+
+  /** Whoever comes first sends everything. */
+  readonly #flushScheduled = (): void => {
+    if (!this.#isScheduled) return
+    this.#isScheduled = false
+    this.#isHastened = false
+    this.#flush()
   }
 
   #flush(): void {
