@@ -77,7 +77,10 @@ const promises = {
   "counts tokens exactly": Effect.gen(function* () {
     const count = TokenCounter.TokenCounter.use((counter) => counter.count("How many tokens are there in this text?"))
     is(yield* Effect.provide(count, TokenCounter.layerModel("gpt-4o")), 9)
-    is(yield* Effect.provide(count, TokenCounter.layerHeuristic), TokenCounter.estimate("How many tokens are there in this text?"))
+    is(
+      yield* Effect.provide(count, TokenCounter.layerHeuristic),
+      TokenCounter.estimate("How many tokens are there in this text?")
+    )
   }),
 
   "knows prices": Effect.gen(function* () {
