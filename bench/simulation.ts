@@ -39,7 +39,7 @@ const table = (calls: number) => {
     }
   }
   const columns = { at: "at", inputTokens: "in", outputTokens: "out", tenant: "who" }
-  return Workload.fromCsv(Stream.fromIterable({ [Symbol.iterator]: parts }), {
+  return Workload.fromCsv(Stream.fromIterable({ [Symbol.iterator]: parts }, { chunkSize: 1 }), {
     columns,
     timeUnit: "millis",
     reserve: 1_000

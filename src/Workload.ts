@@ -369,7 +369,7 @@ export const fromCsv = <E = never, R = never>(
   options: CsvOptions
 ): Open<E | WorkloadError, R> => ({
   _tag: "Open",
-  calls: callsIn(typeof text === "string" ? Stream.succeed(text) : text, options),
+  calls: callsIn(typeof text === "string" ? Stream.fromIterable(partsOf(text), { chunkSize: 1 }) : text, options),
   isDated: true
 })
 
@@ -386,7 +386,8 @@ export const fromCsvFile = (
   fromCsv(Stream.unwrap(FileSystem.FileSystem.useSync((files) => files.stream(path))), { ...options, file: path })
 
 /**
- * Calls that are given one by one, in the order of `at`. A generator of them is not asked for more than are needed next.
+ * Calls that are given one by one, in the order of `at`. A generator of them is asked for
+ * a few thousand at a time.
  *
  * @category constructors
  * @since 0.1.0
@@ -411,6 +412,13 @@ const generated = (where: string, options: GeneratorOptions, arrivals: (duration
   }
   return trace(calls)
 }
+
+/** A long text in parts, each of which is parsed at once. */
+function* partsOf(text: string): Generator<string> {
+  for (let from = 0; from < text.length; from += PART_LENGTH) yield text.slice(from, from + PART_LENGTH)
+}
+
+const PART_LENGTH = 65_536
 
 const isPositive = (value: number): boolean => value > 0 && Number.isFinite(value)
 

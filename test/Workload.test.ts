@@ -266,15 +266,40 @@ describe("a workload from CSV", () => {
       `${header}\n2023-11-16,NaN,1\n`,
       'trace.csv, line 2, column ContextTokens: a whole number of zero or more is expected, got "NaN"'
     ],
-    [`${header}\n2023-11-16,1\n`, "trace.csv, line 2: Invalid Record Length: expect 3, got 2 on line 2"],
+    [`${header}\n2023-11-16,1\n`, "trace.csv, line 2: it has 2 cells, and the header has 3"],
     [
-      `${header}\n2023-11-16,1,"2\n`,
-      "trace.csv, line 2: Quote Not Closed: the parsing is finished with an opening quote at line 2"
-    ]
+      `${header}\n2023-11-16,1,1\n2023-11-16,1,2"2"\n`,
+      'trace.csv, line 3: Invalid Opening Quote: a quote is found on field 2, value is "2"'
+    ],
+    [`${header}\n2023-11-16,1,"2\n`, "trace.csv, line 2: a quote is never closed in this row"]
   ])("says where it makes no sense: %j", async (text, sentence) => {
     const workload = Workload.fromCsv(text, azure)
     const error = await Effect.runPromise(Effect.flip(Stream.runCollect(workload.calls)))
     expect(error.message).toBe(sentence)
+  })
+
+  it("knows the lines of rows that come in many parts, and of cells with line ends in them", async () => {
+    const row = (number: number) => `2023-11-16 10:00:00.${number},1,1,"a\nb""c"\n`
+    const rows = Array.from({ length: 50 }, (_, index) => row(100 + index)).join("")
+    const table = `${header},note\n${rows}2023-11-16 10:00:01,1,one,\n`
+    const parts = Array.from(table, (letter) => letter)
+    const workload = Workload.fromCsv(Stream.fromIterable(parts), azure)
+    const error = await Effect.runPromise(Effect.flip(Stream.runCollect(workload.calls)))
+    expect(error.message).toBe(
+      'trace.csv, line 102, column GeneratedTokens: a whole number of zero or more is expected, got "one"'
+    )
+  })
+
+  it("does not wait for the end of a quote that nobody closes", async () => {
+    const line = `2023-11-16,1,1\n`
+    let read = 0
+    const parts = Stream.map(Stream.fromIterable(endless(line.repeat(1_000)), { chunkSize: 1 }), (part, index) => {
+      read++
+      return index === 0 ? `${header}\n2023-11-16,1,"${part}` : part
+    })
+    const error = await Effect.runPromise(Effect.flip(Stream.runDrain(Workload.fromCsv(parts, azure).calls)))
+    expect(error.message).toBe("trace.csv, line 2: a quote is never closed in this row")
+    expect(read).toBeLessThan(200)
   })
 
   it("says where a date stands for a number", async () => {
@@ -289,3 +314,7 @@ describe("a workload from CSV", () => {
     expect(await Effect.runPromise(Effect.flip(Stream.runCollect(workload.calls)))).toBe("the disk is on fire")
   })
 })
+
+function* endless<A>(value: A): Generator<A> {
+  for (;;) yield value
+}

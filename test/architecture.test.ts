@@ -184,7 +184,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
     name: "workload",
     files: /^Workload\.ts$|^internal\/workload\/.*$/,
     mayImport: ["usage"],
-    effect: /^(effect\/\w+|csv-parse\/stream)$/
+    effect: /^(effect\/\w+|csv-parse\/(browser\/esm\/)?sync)$/
   },
   {
     name: "simulation",

@@ -1,8 +1,7 @@
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Pull from "effect/Pull"
 import * as Stream from "effect/Stream"
 import { type Call, type CsvOptions, WorkloadError } from "../../Workload.ts"
+import { Cutter, type Piece } from "./cutter.ts"
 import { type Row, RowReader } from "./row.ts"
 
 /** The calls of a table, read as they are asked for. Their `at` is in milliseconds since 1970. */
@@ -12,69 +11,84 @@ export const callsIn = <E, R>(
 ): Stream.Stream<Call, E | WorkloadError, R> =>
   Stream.unwrap(
     Effect.gen(function* () {
-      const { parse } = yield* Effect.promise(() => import("csv-parse/stream"))
-      // What fails upstream would reach us as an error of the parser: it is put aside, and told instead.
-      let upstream: Cause.Cause<E> | undefined
-      const bytes = text.pipe(
-        Stream.map((part) => Buffer.from(part)),
-        Stream.tapCause((cause) => Effect.sync(() => (upstream = cause)))
-      )
-      const readable = yield* Stream.toReadableStreamEffect(bytes)
-      const parser = parse({ bom: true, info: true, skip_empty_lines: true, trim: true })
-      const rows: ReadableStreamDefaultReader<Parsed> = readable.pipeThrough(parser).getReader()
+      const parse = yield* Effect.promise(parser)
       const reader = new RowReader(options)
-      const failed = (error: WorkloadError): Effect.Effect<never, E | WorkloadError> =>
-        upstream === undefined ? Effect.fail(error) : Effect.failCause(upstream)
-      const next = Effect.tryPromise({
-        try: () => nextCalls(rows, reader),
-        catch: (error) => (error instanceof WorkloadError ? error : unreadable(error, options.file))
-      })
-      const pull: Pull.Pull<readonly [Call, ...Array<Call>], E | WorkloadError> = Effect.matchEffect(next, {
-        onFailure: failed,
-        onSuccess: (calls) => (isNonEmpty(calls) ? Effect.succeed(calls) : Cause.done())
-      })
-      return Stream.ensuring(
-        Stream.fromPull(Effect.succeed(pull)),
-        Effect.ignore(Effect.tryPromise(() => rows.cancel()))
+      const cutter = new Cutter()
+      const callsOf = (piece: Piece | undefined) =>
+        tryReading(() => (piece === undefined ? [] : readPiece(piece, parse, reader, options.file)))
+      const parts = Stream.mapEffect(text, (part) => callsOf(cutter.add(part)))
+      const rest = Stream.fromEffect(
+        Effect.suspend(() => Effect.tap(callsOf(cutter.end()), () => tryReading(() => reader.end())))
       )
+      return Stream.flattenIterable(Stream.concat(parts, rest))
     })
   )
 
-/** What the parser makes of a row. */
-interface Parsed {
-  readonly record: ReadonlyArray<string>
-  readonly info: { readonly lines: number }
+/** Parses some rows of a table. */
+type Parse = (text: string) => ReadonlyArray<Row>
+
+/** The parser that is made for where this runs: the one for browsers takes four times as long. */
+const parser = async (): Promise<Parse> => {
+  const { parse } =
+    typeof Buffer === "undefined" ? await import("csv-parse/browser/esm/sync") : await import("csv-parse/sync")
+  return (text) => {
+    const rows: Array<Row> = []
+    const onRecord = (cells: Array<string>, { lines }: { readonly lines: number }): null => {
+      rows.push({ cells, line: lines })
+      return null
+    }
+    parse(text, { ...HOW, on_record: onRecord })
+    return rows
+  }
 }
 
-/** The next few calls, or none when there are no more. */
-const nextCalls = async (
-  rows: ReadableStreamDefaultReader<Parsed>,
-  reader: RowReader
-): Promise<ReadonlyArray<Call>> => {
+const readPiece = (
+  { linesBefore, text }: Piece,
+  parse: Parse,
+  reader: RowReader,
+  file: string | undefined
+): ReadonlyArray<Call> => {
   const calls: Array<Call> = []
-  while (calls.length < CALLS_AT_ONCE) {
-    const { done, value } = await rows.read()
-    if (done) {
-      reader.end()
-      break
-    }
-    const row: Row = { cells: value.record, line: value.info.lines }
-    const call = reader.read(row)
+  for (const { cells, line } of rowsOf(parse, text, linesBefore, file)) {
+    const call = reader.read({ cells, line: linesBefore + line })
     if (call !== undefined) calls.push(call)
   }
   return calls
 }
 
-/** What the parser says of a table that is none: it names the line and what is wrong there. */
-const unreadable = (error: unknown, file: string | undefined): WorkloadError => {
-  const line =
-    typeof error === "object" && error !== null && "lines" in error && typeof error.lines === "number"
-      ? error.lines
-      : undefined
-  return new WorkloadError({ file, line, problem: error instanceof Error ? error.message : String(error) })
+/** The rows of a piece. Of lines, the parser knows only those of the piece. */
+const rowsOf = (parse: Parse, text: string, linesBefore: number, file: string | undefined): ReadonlyArray<Row> => {
+  try {
+    return parse(text)
+  } catch (error) {
+    const said = error instanceof Error ? error.message : String(error)
+    if (said.startsWith("Quote Not Closed")) {
+      // Everything up to the row in which it is has been read before.
+      throw new WorkloadError({ file, line: linesBefore + 1, problem: "a quote is never closed in this row" })
+    }
+    const [at, line] = / at line (\d+)/.exec(said) ?? []
+    throw new WorkloadError({
+      file,
+      line: line === undefined ? undefined : linesBefore + Number(line),
+      problem: at === undefined ? said : said.replace(at, "")
+    })
+  }
 }
 
-const isNonEmpty = (calls: ReadonlyArray<Call>): calls is readonly [Call, ...Array<Call>] => calls.length > 0
+const tryReading = <A>(read: () => A): Effect.Effect<A, WorkloadError> =>
+  Effect.suspend(() => {
+    try {
+      return Effect.succeed(read())
+    } catch (error) {
+      return error instanceof WorkloadError ? Effect.fail(error) : Effect.die(error)
+    }
+  })
 
-// Each pull costs a few microseconds.
-const CALLS_AT_ONCE = 512
+// How many cells there have to be is known from the header, which only the first piece has.
+const HOW = {
+  bom: true,
+  record_delimiter: ["\r\n", "\n"],
+  relax_column_count: true,
+  skip_empty_lines: true,
+  trim: true
+}

@@ -1,5 +1,5 @@
 import type * as Usage from "../../Usage.ts"
-import { type Call, type CsvColumns, type CsvOptions, WorkloadError } from "../../Workload.ts"
+import { type Call, type CsvOptions, WorkloadError } from "../../Workload.ts"
 import { isWhole } from "./amount.ts"
 import { costing, millisOf } from "./draft.ts"
 import { momentOf } from "./moment.ts"
@@ -30,6 +30,11 @@ export class RowReader {
       return undefined
     }
     this.#calls++
+    const { cells, line } = row
+    if (cells.length !== this.#header.cells) {
+      const problem = `it has ${cells.length} cells, and the header has ${this.#header.cells}`
+      throw new WorkloadError({ file: this.#options.file, line, problem })
+    }
     const { columns } = this.#options
     const cell = (column: string): Cell => this.#cell(row, column)
     const at = this.#readAt(cell(columns.at))
@@ -53,22 +58,22 @@ export class RowReader {
   }
 
   #readHeader({ cells, line }: Row): Header {
-    const header = new Map(cells.map((name, index) => [name.trim(), index]))
+    const indices = new Map(cells.map((name, index) => [name, index]))
     const columns: Readonly<Record<string, string | undefined>> = { ...this.#options.columns }
     for (const [field, column] of Object.entries(columns)) {
-      if (column === undefined || header.has(column)) continue
-      const known = [...header.keys()].join(", ")
+      if (column === undefined || indices.has(column)) continue
+      const known = [...indices.keys()].join(", ")
       throw new WorkloadError({
         file: this.#options.file,
         line,
         problem: `there is no column "${column}" for ${field}; there are ${known}`
       })
     }
-    return header
+    return { indices, cells: cells.length }
   }
 
   #cell({ cells, line }: Row, column: string): Cell {
-    const text = (cells[this.#header?.get(column) ?? -1] ?? "").trim()
+    const text = cells[this.#header?.indices.get(column) ?? -1] ?? ""
     return { text, fail: (problem) => new WorkloadError({ file: this.#options.file, line, column, problem }) }
   }
 
@@ -88,7 +93,11 @@ export class RowReader {
   }
 }
 
-type Header = ReadonlyMap<CsvColumns["at"], number>
+/** Where columns are, and how many. */
+interface Header {
+  readonly indices: ReadonlyMap<string, number>
+  readonly cells: number
+}
 
 interface Cell {
   readonly text: string
