@@ -124,7 +124,7 @@ export class Channel implements Link {
     const ticket = new Ticket()
     const amounts = route.indices.map((index) => hold.amounts[index]!)
     const asking: Asking = { hold, route, ticket, amounts, counts: !this.#isCutOff }
-    const taken = this.#isCutOff ? undefined : this.#stocks.grant(route, amounts, this.#admission.timeline.now())
+    const taken = this.#isCutOff ? undefined : this.#stocks.grant(route, amounts, hold.takenAt)
     if (taken === undefined) this.#queue.push(asking)
     else {
       this.leave(hold, route)
@@ -144,7 +144,7 @@ export class Channel implements Link {
     ticket.takenAt = takenAt
     ticket.aheadMillis = aheadMillis
     hold.turn = undefined
-    this.#noteTurn(hold, undefined)
+    if (this.#turns.size > 0) this.#noteTurn(hold, undefined)
     this.#held.set(ticket, asking)
     ticket.answer("admitted")
   }

@@ -28,9 +28,15 @@ export interface Turn {
 }
 
 /** A sum that grows in place. */
-type Sum<A> = { -readonly [Key in keyof A]: A[Key] extends ReadonlyArray<number> ? Array<number> : A[Key] } & {
-  readonly route: SharedRoute
-}
+type Sum<A> = {
+  -readonly [Key in keyof A]: A[Key] extends ReadonlyArray<number>
+    ? Array<number>
+    : A[Key] extends Usage.Usage
+      ? UsageSum
+      : A[Key]
+} & { readonly route: SharedRoute }
+
+type UsageSum = { -readonly [Field in keyof Usage.Usage]: number }
 
 /** When the store has taken something, and for how long ahead. */
 export interface Taken {
@@ -44,6 +50,8 @@ export interface Taken {
  */
 export class Outbox {
   #settles = new Map<SharedRoute, Map<number, Sum<Settle>>>()
+  /** Of the settlements, the one that something was added to last. */
+  #latest: Sum<Settle> | undefined
   #charges = new Map<SharedRoute, Sum<Charge>>()
   #others: Array<Errand> = []
 
@@ -60,7 +68,7 @@ export class Outbox {
   ): void {
     const settle = this.#settleOf(route, takenAt, aheadMillis)
     if (aheadMillis === 0) settle.count++
-    if (actual !== undefined) settle.usage = Usage.add(settle.usage, actual)
+    if (actual !== undefined) addTo(settle.usage, actual)
     for (let index = 0; index < estimates.length; index++) {
       const estimate = estimates[index]!
       const used = actual === undefined ? 0 : route.meters[index]!.measure(actual)
@@ -72,7 +80,7 @@ export class Outbox {
 
   charge(route: SharedRoute, amounts: ReadonlyArray<number>, usage: Usage.Usage): void {
     const charge = this.#chargeOf(route)
-    charge.usage = Usage.add(charge.usage, usage)
+    addTo(charge.usage, usage)
     for (const [index, amount] of amounts.entries()) charge.amounts[index]! += amount
   }
 
@@ -85,6 +93,7 @@ export class Outbox {
     let count = 0
     for (const byInstant of this.#settles.values()) for (const settle of byInstant.values()) count += settle.count
     this.#settles = new Map()
+    this.#latest = undefined
     return count
   }
 
@@ -94,6 +103,7 @@ export class Outbox {
       for (const { actuals, route, usage } of byInstant.values()) this.charge(route, actuals, usage)
     }
     this.#settles = new Map()
+    this.#latest = undefined
   }
 
   /** Takes everything out. */
@@ -105,12 +115,20 @@ export class Outbox {
     const errands = freeing.map((operation): Errand => ({ operation, frees: operation.route }))
     errands.push(...this.#others)
     this.#settles = new Map()
+    this.#latest = undefined
     this.#charges = new Map()
     this.#others = []
     return errands
   }
 
   #settleOf(route: SharedRoute, takenAt: number, aheadMillis: number): Sum<Settle> {
+    // What was taken ahead is settled a thousand times and more in a row.
+    const latest = this.#latest
+    if (latest?.route === route && latest.takenAt === takenAt && latest.aheadMillis === aheadMillis) return latest
+    return (this.#latest = this.#searchSettle(route, takenAt, aheadMillis))
+  }
+
+  #searchSettle(route: SharedRoute, takenAt: number, aheadMillis: number): Sum<Settle> {
     let byInstant = this.#settles.get(route)
     if (byInstant === undefined) this.#settles.set(route, (byInstant = new Map()))
     const key = aheadMillis === 0 ? takenAt : -takenAt
@@ -126,7 +144,7 @@ export class Outbox {
       estimates: zeros(),
       actuals: zeros(),
       refunds: zeros(),
-      usage: Usage.zero
+      usage: { ...Usage.zero }
     }
     byInstant.set(key, settle)
     return settle
@@ -139,9 +157,19 @@ export class Outbox {
       _tag: "Charge",
       route,
       amounts: new Array<number>(route.meters.length).fill(0),
-      usage: Usage.zero
+      usage: { ...Usage.zero }
     }
     this.#charges.set(route, charge)
     return charge
   }
+}
+
+const addTo = (sum: UsageSum, usage: Usage.Usage): void => {
+  sum.requests += usage.requests
+  sum.inputTokens += usage.inputTokens
+  sum.cacheReadTokens += usage.cacheReadTokens
+  sum.cacheWriteTokens += usage.cacheWriteTokens
+  sum.outputTokens += usage.outputTokens
+  sum.reasoningTokens += usage.reasoningTokens
+  sum.costNanoUsd += usage.costNanoUsd
 }

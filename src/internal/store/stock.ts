@@ -103,8 +103,12 @@ export class Stock {
   }
 
   #hasEnough(now: number): boolean {
-    const { amounts, goodUntil } = this.#lot ?? { amounts: [], goodUntil: now }
-    return now < goodUntil && amounts.every((amount, index) => this.#left[index]! * PREFETCH_PART >= amount)
+    if (this.#lot === undefined || now >= this.#lot.goodUntil) return false
+    const { amounts } = this.#lot
+    for (let index = 0; index < amounts.length; index++) {
+      if (this.#left[index]! * PREFETCH_PART < amounts[index]!) return false
+    }
+    return true
   }
 }
 
