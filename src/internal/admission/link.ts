@@ -61,6 +61,8 @@ export class Ticket {
   takenAt = 0
   /** For how long that had been taken ahead. */
   aheadMillis = 0
+  /** Where it is among those that are held. */
+  place = 0
   /**
    * `asked`: there is no answer yet. `held`: the store counts it. `apart`: it goes on without the store, which cannot be
    * reached. `over`: it has ended, or was never let in.

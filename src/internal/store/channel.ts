@@ -17,6 +17,7 @@ import type { Alarm } from "../timeline.ts"
 import { addContended, type Asking, forEachState, noteAdmitted, noteAnswered } from "./asking.ts"
 import { BlockedGates } from "./blockedGates.ts"
 import { Courier, type Postage, type Sent } from "./courier.ts"
+import { Held } from "./held.ts"
 import { type Errand, Outbox, type Taken, type Turn } from "./outbox.ts"
 import { Stocks } from "./stocks.ts"
 
@@ -66,8 +67,7 @@ export class Channel implements Link {
   readonly #outbox = new Outbox()
   readonly #stocks: Stocks
   readonly #blocked = new BlockedGates()
-  /** What the store counts as reserved by this process. */
-  readonly #held = new Map<Ticket, Asking>()
+  readonly #held = new Held()
   /** At which limits holds wait at the store, since which turn. */
   readonly #turns = new Map<Hold, Turn>()
   readonly #nodes = new Map<BudgetNode, number>()
@@ -145,7 +145,7 @@ export class Channel implements Link {
     ticket.aheadMillis = aheadMillis
     hold.turn = undefined
     if (this.#turns.size > 0) this.#noteTurn(hold, undefined)
-    this.#held.set(ticket, asking)
+    this.#held.add(asking)
     ticket.answer("admitted")
   }
 
@@ -158,9 +158,8 @@ export class Channel implements Link {
       return
     }
     if (state === "asked") return this.leave(hold, route)
-    const held = this.#held.get(ticket)
+    const held = this.#held.take(ticket)
     if (held === undefined) return
-    this.#held.delete(ticket)
     this.#outbox.settle(route, held.amounts, ticket, actual)
     this.#watch(hold.path, route)
     this.#schedule()
