@@ -7,7 +7,8 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { Effect } from "effect"
-import { Limit, Report, Simulation, Workload } from "effect-budget"
+import { Limit, Simulation, Workload } from "effect-budget"
+import * as Report from "effect-budget/Report"
 import { chromePath, openBrowser } from "../test/support/browser.ts"
 
 const simulation = Simulation.run({

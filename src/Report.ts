@@ -1,6 +1,9 @@
 /**
  * A recording as a page: one HTML file with charts, tables and a verdict in words, which needs nothing beside it.
  *
+ * It reads files, so that it needs Node, Bun or Deno. Therefore it has an entry of its own, `effect-budget/Report`, and is
+ * not in `effect-budget`.
+ *
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
@@ -42,7 +45,8 @@ export interface Options {
  *
  * ```ts
  * import { Effect } from "effect"
- * import { Budget, Limit, Recording, Report, Usage } from "effect-budget"
+ * import { Budget, Limit, Recording, Usage } from "effect-budget"
+ * import * as Report from "effect-budget/Report"
  *
  * const program = Effect.gen(function* () {
  *   const key = yield* Budget.make({ name: "key", limits: [Limit.slidingWindow("tokens", 1_000, "1 minute")] })

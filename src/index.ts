@@ -63,8 +63,6 @@ export * as Pricing from "./Pricing.ts"
 export * as Recording from "./Recording.ts"
 /** Budgets that are shared by processes and machines, through Redis. */
 export * as RedisBudgetStore from "./RedisBudgetStore.ts"
-/** A recording as one HTML page with charts. */
-export * as Report from "./Report.ts"
 /** A held estimate. */
 export * as Reservation from "./Reservation.ts"
 /** Limits and a workload, run together in virtual time. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { type Recording, Report } from "effect-budget"
+import type { Recording } from "effect-budget"
+import * as Report from "effect-budget/Report"
 import { budgetRecord, day, limitRecord, noCalls, recordingOf } from "./support/recordings.ts"
 
 const calls = (asked: number, waited: number, refused: number): Recording.CallsRecord => ({

@@ -301,10 +301,10 @@ describe("the architecture", () => {
     expect(wrong).toEqual([])
   })
 
-  it("has a subpath and a name in the barrel for every public module", () => {
+  it("has a name in the barrel for every public module that needs nothing of Node", () => {
     const barrel = readFileSync("src/index.ts", "utf8")
     const missing = sources
-      .filter((file) => !file.includes("/") && file !== "index.ts")
+      .filter((file) => !file.includes("/") && file !== "index.ts" && file !== "Report.ts")
       .filter((file) => !barrel.includes(`export * as ${file.replace(".ts", "")} from "./${file}"`))
     expect(missing).toEqual([])
   })
