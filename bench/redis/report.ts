@@ -24,7 +24,7 @@ export const environment = (server: string, { roundMillis, rounds, warmUpRounds 
   cores: availableParallelism(),
   method:
     "One operation is: reserve 900 tokens, settle 520, over a cap, a window of one minute and a concurrency limit, as " +
-    "far as each library can. One client process, one connection each, one budget, a server on the same machine without " +
+    "far as each library can. One client process, unless it says otherwise, one connection each, one budget, a server on the same machine without " +
     `persistence. Interleaved round by round after ${warmUpRounds} rounds of warming up: medians of ${rounds} rounds of ` +
     `about ${roundMillis} ms each (bottleneck, which timers pace, has its rounds after the others). Ratios are medians of ` +
     "the ratios within each round; more than 1 is slower than the bare pair."
