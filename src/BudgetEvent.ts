@@ -158,7 +158,7 @@ export interface ThresholdReached {
 }
 
 /**
- * More was used than was reserved. `overrun` is in the integers of the limit's meter.
+ * More was used than was reserved. `by` is the budget whose limit it is; `overrun` is in the integers of its meter.
  *
  * @category models
  * @since 0.1.0
@@ -168,6 +168,7 @@ export interface Overran {
   readonly at: number
   readonly call: number
   readonly budget: string
+  readonly by: string
   readonly limit: Limit.Limit
   readonly overrun: number
 }

@@ -23,8 +23,8 @@
  * | `effect_budget_committed_tokens_total`: all that was settled or charged | tokens | `gen_ai.token.type` |
  * | `effect_budget_reserved_usd_total`, `effect_budget_committed_usd_total` | dollars | |
  * | `effect_budget_actual_to_estimate_ratio` (histogram) | ratio | `gen_ai.token.type` |
- * | `effect_budget_overran_total`: settlements of more than was reserved | requests | `limit` |
- * | `effect_budget_overrun_total`: by how much | units of the meter | `limit`, `meter` |
+ * | `effect_budget_overran_total`: settlements of more than was reserved | requests | `by`, `limit` |
+ * | `effect_budget_overrun_total`: by how much | units of the meter | `by`, `limit`, `meter` |
  * | `effect_budget_thresholds_reached_total` | times | `limit`, `threshold` |
  * | `effect_budget_tightened_total` | times | `limit` |
  * | `effect_budget_invalid_reports_total`, `effect_budget_settled_already_total` | reports, times | |

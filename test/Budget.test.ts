@@ -1315,7 +1315,7 @@ describe("events", () => {
       yield* budget.withReservation(estimate, (reservation) => reservation.commit(tokens(12)))
       expect((yield* heard).slice(1)).toEqual([
         { _tag: "Settled", at: 250, call: 5, budget: "run", estimate, actual: tokens(12) },
-        { _tag: "Overran", at: 250, call: 5, budget: "run", limit: cap, overrun: 2 }
+        { _tag: "Overran", at: 250, call: 5, budget: "run", by: "run", limit: cap, overrun: 2 }
       ])
     })
   )

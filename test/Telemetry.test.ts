@@ -103,12 +103,12 @@ describe("metrics", () => {
 
       const window = "slidingWindow(tokens, 60000ms)"
       expect(yield* valuesOf("overran_total")).toEqual({
-        [`budget=run,limit=${window}`]: 1,
-        "budget=run,limit=cap(usd)": 1
+        [`budget=run,by=run,limit=${window}`]: 1,
+        "budget=run,by=run,limit=cap(usd)": 1
       })
       expect(yield* valuesOf("overrun_total")).toEqual({
-        [`budget=run,limit=${window},meter=tokens`]: 20,
-        "budget=run,limit=cap(usd),meter=usd": 0.25
+        [`budget=run,by=run,limit=${window},meter=tokens`]: 20,
+        "budget=run,by=run,limit=cap(usd),meter=usd": 0.25
       })
       expect(yield* valuesOf("thresholds_reached_total")).toEqual({
         [`budget=run,limit=${window},threshold=0.5`]: 1,

@@ -6,6 +6,9 @@ import { inFlight } from "./inFlight.ts"
 import { openMax, WINDOW_MILLIS, windowTokensMax } from "./limits.ts"
 import type { Peer } from "./peer.ts"
 
+/** It forgets its settings after this time without a job: between two rounds of a slow machine it must not. */
+const FORGOTTEN_AFTER_MILLIS = 3_600_000
+
 const library = "bottleneck"
 
 export const bottleneck: Peer = {
@@ -20,7 +23,7 @@ export const bottleneck: Peer = {
             datastore: "ioredis",
             Redis,
             clientOptions: addressOf(server.url),
-            timeout: WINDOW_MILLIS,
+            timeout: FORGOTTEN_AFTER_MILLIS,
             maxConcurrent: openMax,
             reservoir: windowTokensMax,
             reservoirRefreshAmount: windowTokensMax,

@@ -131,11 +131,11 @@ const commitValid = (admission: Admission, hold: Hold, actual: Usage.Usage): voi
   admission.commit(hold, actual)
   if (!isHeard(hold.path)) return
   reportSettled(hold, actual)
-  for (const [index, { meter, state }] of hold.path.gates.entries()) {
+  for (const [index, { meter, node, state }] of hold.path.gates.entries()) {
     // What a slice has set aside is counted by its own cap, too.
     if (state instanceof CarvingState) continue
     const overrun = meter.measure(actual) - hold.amounts[index]!
-    if (overrun > 0) reportOverran(hold, state.limit, overrun)
+    if (overrun > 0) reportOverran(hold, node.name, state.limit, overrun)
   }
 }
 
@@ -147,8 +147,13 @@ const release = (admission: Admission, hold: Hold): void => {
 const reportSettled = ({ arrival: call, estimate, node, path }: Hold, actual: Usage.Usage): void =>
   tell(path, { _tag: "Settled", call, budget: node.name, estimate, actual })
 
-const reportOverran = ({ arrival: call, node, path }: Hold, limit: Limit.Limit | Pause, overrun: number): void => {
-  if (limit._tag !== "Pause") tell(path, { _tag: "Overran", call, budget: node.name, limit, overrun })
+const reportOverran = (
+  { arrival: call, node, path }: Hold,
+  by: string,
+  limit: Limit.Limit | Pause,
+  overrun: number
+): void => {
+  if (limit._tag !== "Pause") tell(path, { _tag: "Overran", call, budget: node.name, by, limit, overrun })
 }
 
 const reportInvalid = (hold: Hold, problem: string, consequence: string): Effect.Effect<void> => {

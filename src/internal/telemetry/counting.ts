@@ -81,10 +81,10 @@ export class Counting {
     if (usage.costNanoUsd > 0) usd.updateUnsafe(usage.costNanoUsd / Usage.nanoUsdPerUsd, context)
   }
 
-  #overran(budget: string, { limit, overrun }: Told<"Overran">): void {
-    const name = this.#limitOf(limit)
-    this.#instruments.add(counters.overran, [budget, name])
-    this.#instruments.add(counters.overrun, [budget, name, limit.meter.name], overrun / limit.meter.scale)
+  #overran(budget: string, { by: owner, limit, overrun }: Told<"Overran">): void {
+    const [by, name] = [this.#labelOf(owner), this.#limitOf(limit)]
+    this.#instruments.add(counters.overran, [budget, by, name])
+    this.#instruments.add(counters.overrun, [budget, by, name, limit.meter.name], overrun / limit.meter.scale)
   }
 
   #reason(reason: BudgetError.Reason): ReadonlyArray<string> {

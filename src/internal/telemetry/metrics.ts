@@ -45,8 +45,13 @@ export const counters = {
   committedTokens: define("committed_tokens_total", "{token}", ofTokens, "Tokens that were settled or charged"),
   reservedUsd: define("reserved_usd_total", "USD", [], "Dollars of all estimates that were admitted"),
   committedUsd: define("committed_usd_total", "USD", [], "Dollars that were settled or charged"),
-  overran: define("overran_total", "{request}", ["limit"], "Settlements of more than was reserved"),
-  overrun: define("overrun_total", "{amount}", ["limit", "meter"], "What they used beyond it, in units of the meter"),
+  overran: define("overran_total", "{request}", ["by", "limit"], "Settlements of more than was reserved"),
+  overrun: define(
+    "overrun_total",
+    "{amount}",
+    ["by", "limit", "meter"],
+    "What they used beyond it, in units of the meter"
+  ),
   tightened: define("tightened_total", "{time}", ["limit"], "Times that a provider had less left than was known here"),
   thresholds: define("thresholds_reached_total", "{time}", ["limit", "threshold"], "Thresholds that were reached"),
   invalidReports: define("invalid_reports_total", "{report}", [], "Reports of usage that made no sense"),
