@@ -394,7 +394,7 @@ export interface Recorder {
  *
  * It listens to the budget and to those inside it without a queue: nothing is lost, and a call takes about a microsecond
  * longer. Memory is bounded: 720 steps, `traceMax` calls, at most 64 budgets (the calls of further ones are in the
- * record named `(others)`), and 100,000 calls that run at the same time.
+ * record named `(others)`), and the 100,000 youngest calls that run at the same time.
  *
  * It dies with a `RangeError` when `traceMax` is no whole number of zero or more.
  *

@@ -90,6 +90,8 @@ export class Recorder {
         record.noteUse(step, event.usage)
         return record.sampleAround(step, now)
       }
+      case "LeaseExpired":
+        return this.#trace.forget(event.call)
       default:
         return
     }

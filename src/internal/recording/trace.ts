@@ -30,7 +30,14 @@ export class Trace {
   }
 
   admit(call: number, open: OpenCall): void {
-    if (this.#max > 0 && this.#open.size < OPEN_MAX) this.#open.set(call, open)
+    if (this.#max === 0) return
+    if (this.#open.size >= OPEN_MAX) this.#open.delete(this.#open.keys().next().value!)
+    this.#open.set(call, open)
+  }
+
+  /** Of a call that may never settle, as its lease has expired, nothing is kept. */
+  forget(call: number): void {
+    this.#open.delete(call)
   }
 
   settle(call: number, actual: Usage.Usage, now: number): void {
@@ -82,5 +89,5 @@ const traced = ({ cacheReadTokens, costNanoUsd, inputTokens, outputTokens, reque
   ...(costNanoUsd === 0 ? {} : { costNanoUsd })
 })
 
-// A call that never settles must not be kept for good. Those beyond are counted, but not traced.
+// A call that never settles must not be kept for good: of those beyond, the oldest are counted, but not traced.
 const OPEN_MAX = 100_000
