@@ -150,6 +150,20 @@ describe("a recording of a live budget", () => {
     })
   )
 
+  it.effect("sees the peaks of the root in the calls of budgets whose limits are not recorded", () =>
+    Effect.gen(function* () {
+      const key = yield* Budget.make({ name: "key", limits: [Limit.concurrency(5)] })
+      const recorder = yield* Recording.make(key)
+      const user = yield* Budget.make({ name: "user", limits: [], within: [key] })
+      yield* TestClock.adjust(100)
+      const calls = yield* Effect.forEach([1, 2, 3], () => Effect.forkChild(callOf(user, tokens(1), 300)))
+      yield* TestClock.adjust(600)
+      yield* Effect.forEach(calls, Fiber.join)
+      const { budgets } = yield* recorder.recording
+      expect(budgets[0]?.limits[0]?.used).toEqual([3])
+    })
+  )
+
   it.effect("ends with its scope", () =>
     Effect.gen(function* () {
       const key = yield* Budget.make({ name: "key", limits: [] })

@@ -136,6 +136,8 @@ export class Recorder {
     const known = this.#byName.get(name)
     if (known !== undefined) return known
     const record = new OneBudget(name, this.#records.length, node, this.#steps)
+    // Whoever is heard of is inside the root.
+    if (node === undefined) record.findAround(this.#records.slice(0, 1), this.#scene.budgets[0])
     this.#records.push(record)
     this.#byName.set(name, record)
     return record
@@ -156,7 +158,7 @@ class OneBudget {
   readonly #tokens: Series
   readonly #costNanoUsd: Series
   readonly #limits: Array<OneLimit> = []
-  /** Itself and the budgets around it whose limits are recorded, too. */
+  /** Itself and the budgets around it whose limits are recorded, too: of one without a node, the root. */
   #around: ReadonlyArray<OneBudget> = [this]
 
   constructor(name: string, index: number, node: BudgetNode | undefined, steps: Steps) {
@@ -173,8 +175,8 @@ class OneBudget {
     for (const { limit } of node?.ledger.states ?? []) if (limit._tag !== "Pause") this.limitOf(limit)
   }
 
-  findAround(records: ReadonlyArray<OneBudget>): void {
-    const nodes = new Set(upwards(this.#node))
+  findAround(records: ReadonlyArray<OneBudget>, innermost: BudgetNode | undefined = this.#node): void {
+    const nodes = new Set(upwards(innermost))
     this.#around = records.filter((record) => record.#node !== undefined && nodes.has(record.#node))
   }
 
