@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as TestClock from "effect/testing/TestClock"
 import * as Budget from "../src/Budget.ts"
+import * as Deadline from "../src/Deadline.ts"
 import * as Limit from "../src/Limit.ts"
 import * as Recording from "../src/Recording.ts"
 import * as Simulation from "../src/Simulation.ts"
@@ -161,6 +162,24 @@ describe("a recording of a live budget", () => {
       yield* Effect.forEach(calls, Fiber.join)
       const { budgets } = yield* recorder.recording
       expect(budgets[0]?.limits[0]?.used).toEqual([3])
+    })
+  )
+
+  it.effect("charges a refusal by deadline to the limit that was in the way", () =>
+    Effect.gen(function* () {
+      const key = yield* Budget.make({ name: "key", limits: [Limit.concurrency(1)] })
+      const user = yield* Budget.make({ name: "user", limits: [], within: [key] })
+      const recorder = yield* Recording.make(key, { tenants: [user] })
+      const first = yield* Effect.forkChild(callOf(user, tokens(1), 2_000))
+      yield* TestClock.adjust(100)
+      const late = callOf(user, tokens(1), 1).pipe(Deadline.within("1 second"), Effect.flip)
+      const second = yield* Effect.forkChild(late)
+      yield* TestClock.adjust("3 seconds")
+      expect(yield* Fiber.join(second)).toMatchObject({ reason: { _tag: "DeadlineExceeded" } })
+      yield* Fiber.join(first)
+      const { budgets, calls } = yield* recorder.recording
+      expect(budgets[0]?.limits).toMatchObject([{ name: "concurrency", refused: 1 }])
+      expect(calls.refusals).toEqual([{ reason: "DeadlineExceeded", budget: "key", limit: "concurrency", count: 1 }])
     })
   )
 

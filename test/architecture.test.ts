@@ -34,7 +34,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   { name: "deadline", files: /^Deadline\.ts$/, mayImport: ["traceless"], effect: /^effect\/\w+$/ },
   {
     name: "error",
-    files: /^(BudgetError|BudgetEvent)\.ts$/,
+    files: /^(BudgetError|BudgetEvent|internal\/limitBehind)\.ts$/,
     mayImport: ["usage", "limit", "deadline", "traceless"],
     effect: /^effect\/(Data|Duration)$/
   },
@@ -177,7 +177,7 @@ const parts: ReadonlyArray<{ name: string; files: RegExp; mayImport: ReadonlyArr
   {
     name: "recording",
     files: /^Recording\.ts$|^internal\/recording\/.*$/,
-    mayImport: ["usage", "limit", "budget", "admission"],
+    mayImport: ["usage", "limit", "error", "budget", "admission"],
     effect: /^effect\/(Cron|DateTime|Duration|Effect|Option|Schema|Scope)$/
   },
   {

@@ -3,6 +3,7 @@ import type { BudgetRecord, LimitRecord, ProviderRecord, Recording } from "../..
 import type * as Usage from "../../Usage.ts"
 import type { Happening } from "../admission/listeners.ts"
 import type { BudgetNode } from "../admission/node.ts"
+import { limitBehind } from "../limitBehind.ts"
 import { recordOf } from "./limitRecord.ts"
 import { type Series, Steps } from "./series.ts"
 import { Tally } from "./tally.ts"
@@ -70,7 +71,8 @@ export class Recorder {
         this.#all.refuse(event)
         record.tally.refuse(event)
         record.refused.note(this.#steps.at(at), 1)
-        if ("limit" in reason) this.#of(reason.budget).limitOf(reason.limit).refused++
+        const behind = limitBehind(reason)
+        if (behind !== undefined) this.#of(behind.budget).limitOf(behind.limit).refused++
         return this.#trace.refuse(record.index, estimate, at)
       }
       case "Settled": {

@@ -1,6 +1,7 @@
 import type { Happening } from "../admission/listeners.ts"
 import type { CallsRecord, RefusalRecord, TotalUsage } from "../../Recording.ts"
 import type * as Usage from "../../Usage.ts"
+import { limitBehind } from "../limitBehind.ts"
 import { Histogram } from "./histogram.ts"
 
 type Admitted = Extract<Happening, { readonly _tag: "Admitted" }>
@@ -28,13 +29,13 @@ export class Tally {
 
   refuse({ reason }: Refused): void {
     this.refused++
-    const limit = "limit" in reason ? reason.limit.name : undefined
-    const key = `${reason._tag}\n${reason.budget}\n${limit ?? ""}`
+    const { budget, limit } = limitBehind(reason) ?? { budget: reason.budget, limit: undefined }
+    const key = `${reason._tag}\n${budget}\n${limit?.name ?? ""}`
     const known = this.#refusals.get(key)
     if (known !== undefined) known.count++
     else if (this.#refusals.size < REASONS_MAX) {
-      const refusal = { reason: reason._tag, budget: reason.budget, count: 1 }
-      this.#refusals.set(key, limit === undefined ? refusal : { ...refusal, limit })
+      const refusal = { reason: reason._tag, budget, count: 1 }
+      this.#refusals.set(key, limit === undefined ? refusal : { ...refusal, limit: limit.name })
     }
   }
 

@@ -5,7 +5,7 @@ import type { Happening, Told } from "../admission/listeners.ts"
 import type { CallInstruments, Instruments } from "./instruments.ts"
 import type { BoundedLabel } from "./labels.ts"
 import { counters } from "./metrics.ts"
-import { limitBehind } from "./refusal.ts"
+import { limitBehind } from "../limitBehind.ts"
 
 /** Counts what happens in metrics. */
 export class Counting {
@@ -88,7 +88,7 @@ export class Counting {
   }
 
   #reason(reason: BudgetError.Reason): ReadonlyArray<string> {
-    return [reason._tag, this.#labelOf(reason.budget), this.#limitOf(limitBehind(reason))]
+    return [reason._tag, this.#labelOf(reason.budget), this.#limitOf(limitBehind(reason)?.limit)]
   }
 
   #limitOf(limit: Limit.Limit | undefined): string {
