@@ -45,6 +45,11 @@ export interface Recording {
 export interface BudgetRecord {
   readonly name: string
   readonly weight: number
+  /**
+   * Whether only its calls were heard of: `limits` are at most those that calls have waited for or were refused because
+   * of, and what was in use is not known. Advice replays it without limits of its own.
+   */
+  readonly isPartial?: true
   readonly limits: ReadonlyArray<LimitRecord>
   /** The calls that asked this very budget. */
   readonly calls: CallsRecord
@@ -293,6 +298,7 @@ const LimitRecord_ = Schema_.Struct({
 const BudgetRecord_ = Schema_.Struct({
   name: Schema_.String,
   weight: Schema_.Finite,
+  isPartial: Schema_.optionalKey(Schema_.Literal(true)),
   limits: Schema_.Array(LimitRecord_),
   calls: CallsRecord_,
   series: Schema_.Struct({
@@ -394,7 +400,7 @@ export interface Recorder {
  *
  * It listens to the budget and to those inside it without a queue: nothing is lost, and a call takes about a microsecond
  * longer. Memory is bounded: 720 steps, `traceMax` calls, at most 64 budgets (the calls of further ones are in the
- * record named `(others)`), and the 100,000 youngest calls that run at the same time.
+ * record named `(others)`, without limits), and the 100,000 youngest calls that run at the same time.
  *
  * It dies with a `RangeError` when `traceMax` is no whole number of zero or more.
  *

@@ -178,6 +178,22 @@ describe("advice", () => {
     })
   )
 
+  it.effect("leaves out the limits of budgets of which a recording has only heard", () =>
+    Effect.gen(function* () {
+      const key = yield* Budget.make({ name: "key", limits: [] })
+      const recorder = yield* Recording.make(key)
+      // The limits of 100 users, of whom each calls once more than it may.
+      for (let user = 0; user < 100; user++) {
+        const budget = yield* Budget.make({ name: `user ${user}`, limits: [Limit.cap("requests", 1)], within: [key] })
+        const call = Effect.void.pipe(budget.spend({ estimate: Usage.make({}), maxWait: 0 }))
+        yield* call
+        yield* Effect.ignore(call)
+      }
+      const { limits, share, shareThen } = yield* Advice.fromRecording(yield* recorder.recording)
+      expect({ limits, share, shareThen }).toEqual({ limits: [], share: 0.5, shareThen: 0 })
+    })
+  )
+
   it.effect("is not given on what cannot be simulated again", () =>
     Effect.gen(function* () {
       const problemOf = (recording: Recording.Recording) =>

@@ -141,13 +141,17 @@ describe("a recording of a live budget", () => {
       const key = yield* Budget.make({ name: "key", limits: [] })
       const recorder = yield* Recording.make(key)
       for (let user = 0; user < 200; user++) {
-        const budget = yield* Budget.make({ name: `user ${user}`, limits: [], within: [key] })
+        const limits = [Limit.cap("tokens", 1)]
+        const budget = yield* Budget.make({ name: `user ${user}`, limits, within: [key] })
         yield* Effect.void.pipe(budget.spend({ estimate: tokens(1) }))
+        yield* Effect.ignore(Effect.void.pipe(budget.spend({ estimate: tokens(1), maxWait: 0 })))
       }
       const { budgets, calls } = yield* recorder.recording
-      expect(calls.asked).toBe(200)
+      expect(calls.asked).toBe(400)
       expect(budgets.length).toBe(65)
-      expect(budgets.at(-1)).toMatchObject({ name: "(others)", calls: { asked: 137 } })
+      expect(budgets.at(-1)).toMatchObject({ name: "(others)", isPartial: true, limits: [], calls: { asked: 274 } })
+      expect(budgets[1]).toMatchObject({ name: "user 0", isPartial: true, limits: [{ refused: 1 }] })
+      expect(budgets[0]).not.toHaveProperty("isPartial")
     })
   )
 

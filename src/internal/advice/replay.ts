@@ -14,15 +14,16 @@ export const settingOf = (recording: Recording, { limits, maxWait }: RecordingOp
   const ofRoot = limits ?? limitsOf(root)
   if (typeof ofRoot === "string") return ofRoot
   const tenants = []
-  for (const { name, weight, ...record } of others) {
-    const limits = limitsOf(record)
+  for (const tenant of others) {
+    const limits = limitsOf(tenant)
     if (typeof limits === "string") return limits
-    tenants.push({ name, weight, limits })
+    tenants.push({ name: tenant.name, weight: tenant.weight, limits })
   }
   return { name: root.name, limits: ofRoot, tenants, maxWait, traceMax: 0 }
 }
 
-const limitsOf = ({ limits }: Pick<BudgetRecord, "limits">): ReadonlyArray<Limit.Limit> | string => {
+const limitsOf = ({ isPartial, limits }: BudgetRecord): ReadonlyArray<Limit.Limit> | string => {
+  if (isPartial) return []
   const made = limits.map(limitOf)
   const wrong = made.find((limit) => typeof limit === "string")
   return wrong ?? made.filter((limit) => typeof limit !== "string")

@@ -61,7 +61,7 @@ export class Recorder {
           record.waited.note(step, 1)
           record.waitMillisMax.note(step, waitedMillis)
         }
-        if (waitedFor !== undefined) this.#of(waitedFor.budget).limitOf(waitedFor.limit).waited++
+        if (waitedFor !== undefined) this.#of(waitedFor.budget).noteWaited(waitedFor.limit)
         this.#trace.admit(call, { tenant: record.index, admittedAt: at, waitMillis: waitedMillis, estimate })
         return record.sampleAround(step, now)
       }
@@ -72,7 +72,7 @@ export class Recorder {
         record.tally.refuse(event)
         record.refused.note(this.#steps.at(at), 1)
         const behind = limitBehind(reason)
-        if (behind !== undefined) this.#of(behind.budget).limitOf(behind.limit).refused++
+        if (behind !== undefined) this.#of(behind.budget).noteRefused(behind.limit)
         return this.#trace.refuse(record.index, estimate, at)
       }
       case "Settled": {
@@ -174,7 +174,7 @@ class OneBudget {
     this.waited = steps.series("sum")
     this.refused = steps.series("sum")
     this.waitMillisMax = steps.series("max")
-    for (const { limit } of node?.ledger.states ?? []) if (limit._tag !== "Pause") this.limitOf(limit)
+    for (const { limit } of node?.ledger.states ?? []) if (limit._tag !== "Pause") this.#limitOf(limit)
   }
 
   findAround(records: ReadonlyArray<OneBudget>, innermost: BudgetNode | undefined = this.#node): void {
@@ -182,15 +182,12 @@ class OneBudget {
     this.#around = records.filter((record) => record.#node !== undefined && nodes.has(record.#node))
   }
 
-  limitOf(limit: Limit.Limit): OneLimit {
-    const known = this.#limits.find((one) => one.limit.name === limit.name)
-    if (known !== undefined) {
-      known.limit = limit
-      return known
-    }
-    const one = { limit, used: this.#steps.series("max"), waited: 0, refused: 0 }
-    this.#limits.push(one)
-    return one
+  noteWaited(limit: Limit.Limit): void {
+    if (this.#hasLimits) this.#limitOf(limit).waited++
+  }
+
+  noteRefused(limit: Limit.Limit): void {
+    if (this.#hasLimits) this.#limitOf(limit).refused++
   }
 
   noteUse(step: number, { costNanoUsd, inputTokens, outputTokens }: Usage.Usage): void {
@@ -209,7 +206,7 @@ class OneBudget {
       const { limit } = state
       if (limit._tag === "Pause") continue
       const one = this.#limits[index]
-      const known = one?.limit === limit ? one : this.limitOf(limit)
+      const known = one?.limit === limit ? one : this.#limitOf(limit)
       known.used.note(step, state.used(now))
     }
   }
@@ -218,6 +215,7 @@ class OneBudget {
     return {
       name: this.#name,
       weight: this.#node?.weight ?? 1,
+      ...(this.#node === undefined ? { isPartial: true } : {}),
       limits: this.#limits.map(({ limit, refused, used, waited }): LimitRecord => ({
         ...recordOf(limit),
         used: used.toArray(count),
@@ -234,6 +232,22 @@ class OneBudget {
         waitMillisMax: this.waitMillisMax.toArray(count)
       }
     }
+  }
+
+  /** Limits of many budgets have the same name: those of the others would be taken for one. */
+  get #hasLimits(): boolean {
+    return this.#node !== undefined || this.#name !== OTHERS
+  }
+
+  #limitOf(limit: Limit.Limit): OneLimit {
+    const known = this.#limits.find((one) => one.limit.name === limit.name)
+    if (known !== undefined) {
+      known.limit = limit
+      return known
+    }
+    const one = { limit, used: this.#steps.series("max"), waited: 0, refused: 0 }
+    this.#limits.push(one)
+    return one
   }
 }
 
