@@ -123,7 +123,7 @@ export const settingOf = Effect.fnUntraced(function* (
 const besideIts = (fields: SettingFields, file: Option.Option<string>, path: Path.Path): SettingFields => {
   const { workload } = fields
   if (workload?.kind !== "trace" || Option.isNone(file)) return fields
-  return { ...fields, workload: { ...workload, file: path.join(path.dirname(file.value), workload.file) } }
+  return { ...fields, workload: { ...workload, file: path.resolve(path.dirname(file.value), workload.file) } }
 }
 
 const overridden = Effect.fnUntraced(function* (file: SettingFields, given: SettingGiven) {

@@ -248,6 +248,19 @@ describe("simulate", () => {
     })
   )
 
+  it.live("finds the trace that a file names, from where that file is or from the root", () =>
+    Effect.gen(function* () {
+      const file = yield* folder
+      writeFileSync(file("trace.csv"), "TIMESTAMP,ContextTokens,GeneratedTokens\n2024-01-01 00:00:00,900,100\n")
+      for (const trace of ["trace.csv", file("trace.csv")]) {
+        writeFileSync(file("setting.json"), JSON.stringify({ workload: { kind: "trace", file: trace } }))
+        const { err, out } = yield* effectBudget(["simulate", file("setting.json"), "--json"])
+        assert.strictEqual(err, "")
+        assert.strictEqual(JSON.parse(out).calls.asked, 1)
+      }
+    })
+  )
+
   it.live.each([
     ['{\n  "limits": [\n}', ":3:1: this is no JSON: expected a value"],
     ['{\n  "limits": ["8k tokens / minit"]\n}', ":2:27: limits[0]: expected a span"],
