@@ -40,12 +40,10 @@ export const plan = Command.make(
       return yield* misuse('say with "?" what to find: --workers "?", --rate "?" or --limit "? tokens / minute"')
     }
     const targets = given.length === 0 ? usual : given
-    if (
-      setup.providerLimits.length === 0 &&
-      Option.isNone(setup.file) &&
-      targets.some(({ needsProvider }) => needsProvider)
-    ) {
-      return yield* misuse("what is throttled is known only with --provider-limit")
+    if (!setting.hasProvider && targets.some(({ needsProvider }) => needsProvider)) {
+      return yield* misuse(
+        "a target of throttled calls needs limits of the provider: --provider-limit, or provider in the file"
+      )
     }
     const from = unknown.scale > 1 ? 1 : unknown.name.includes("token") ? TOKENS_FROM : 1
     let attempts = 0

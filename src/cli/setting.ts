@@ -107,6 +107,7 @@ export type Complain = (path: ReadonlyArray<PropertyKey>, problem: string, withi
 /** What is simulated, once the number is known that "?" stands for. */
 export interface Setting {
   readonly unknown: Unknown | undefined
+  readonly hasProvider: boolean
   /** Tells how much of it is done, as a fraction. */
   readonly options: (advance: Advance, wanted?: number) => Effect.Effect<Options, CommandFailure>
 }
@@ -186,7 +187,7 @@ export const makeSetting = Effect.fnUntraced(function* (
   // Whatever is wrong is wrong now.
   if (fields.maxWait !== undefined) yield* sensible(complain, ["maxWait"], () => durationOf(fields.maxWait ?? ""))
   yield* options(() => Effect.void, unknown === undefined ? undefined : 1)
-  return { unknown, options }
+  return { unknown, hasProvider: provider.length > 0, options }
 })
 
 const limitsAt = (path: ReadonlyArray<PropertyKey>, texts: ReadonlyArray<string>, complain: Complain) =>

@@ -343,4 +343,27 @@ describe("plan", () => {
       assert.strictEqual((yield* effectBudget(["plan", "--rate", "5"])).code, 2)
     })
   )
+
+  it.live("knows what is throttled only where the provider has limits, in the flags or in the file", () =>
+    Effect.gen(function* () {
+      const file = yield* folder
+      const setting = {
+        limits: ["? tokens / minute"],
+        workload: { kind: "poisson", perMinute: 5, duration: "1 minute" }
+      }
+      const throttled = ["plan", file("setting.json"), "--target", "throttled < 1 %"]
+      for (const provider of [{}, { provider: { limits: [] } }]) {
+        writeFileSync(file("setting.json"), JSON.stringify({ ...setting, ...provider }))
+        const { code, err } = yield* effectBudget(throttled)
+        assert.strictEqual(code, 2)
+        assert.include(err, "needs limits of the provider: --provider-limit, or provider in the file")
+      }
+      assert.strictEqual((yield* effectBudget([...throttled, "--provider-limit", "9k requests / minute"])).code, 0)
+      writeFileSync(
+        file("setting.json"),
+        JSON.stringify({ ...setting, provider: { limits: ["9k requests / minute"] } })
+      )
+      assert.strictEqual((yield* effectBudget(throttled)).code, 0)
+    })
+  )
 })
