@@ -144,8 +144,9 @@ export class AdviceError extends Data.TaggedError("AdviceError")<{ readonly prob
  * has kept, as if the limits had been unused before. They come when they came, whoever had to wait; a call that was
  * refused is taken to use what it reserved, and to run as long as others did on average.
  *
- * It fails with an `AdviceError` when the recording has no calls, or a limit that cannot be made again, and dies with a
- * `RangeError` when the target is not between 0 and 1.
+ * It fails with an `AdviceError` when the recording has no calls, a limit that cannot be made again, a shadow budget, or
+ * a budget that is not directly within the outermost one, and dies with a `RangeError` when the target is not between 0
+ * and 1. Limits of budgets that the recorder was not told of (`tenants`) are left out.
  *
  * @category constructors
  * @since 0.1.0

@@ -50,6 +50,13 @@ export interface BudgetRecord {
    * of, and what was in use is not known. Advice replays it without limits of its own.
    */
   readonly isPartial?: true
+  /**
+   * Which of `budgets` it is directly within. Null if that is one that is not recorded, or if there are several. Absent of
+   * the root, and where it is not known.
+   */
+  readonly within?: number | null
+  /** Whether its limits keep nobody out. */
+  readonly isShadow?: true
   readonly limits: ReadonlyArray<LimitRecord>
   /** The calls that asked this very budget. */
   readonly calls: CallsRecord
@@ -299,6 +306,8 @@ const BudgetRecord_ = Schema_.Struct({
   name: Schema_.String,
   weight: Schema_.Finite,
   isPartial: Schema_.optionalKey(Schema_.Literal(true)),
+  within: Schema_.optionalKey(Schema_.NullOr(Count)),
+  isShadow: Schema_.optionalKey(Schema_.Literal(true)),
   limits: Schema_.Array(LimitRecord_),
   calls: CallsRecord_,
   series: Schema_.Struct({

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
 import * as TestClock from "effect/testing/TestClock"
 import * as Advice from "../src/Advice.ts"
 import * as Budget from "../src/Budget.ts"
@@ -208,6 +209,36 @@ describe("advice", () => {
       )
       const advice = yield* Advice.fromRecording(recording, { limits: [Limit.cap(letters, 7)] })
       expect(advice.limits?.map(({ advised }) => advised.max)).toEqual([14])
+    })
+  )
+
+  it.effect("is not given on nested budgets or shadows, which would be simulated as others", () =>
+    Effect.gen(function* () {
+      const problemOf = (...tenants: ReadonlyArray<Budget.Budget>) =>
+        Recording.make(key, { tenants }).pipe(
+          Effect.tap(() => Effect.void.pipe(key.spend({ estimate: Usage.make({}) }))),
+          Effect.flatMap(({ recording }) => recording),
+          Effect.map((recording) => JSON.parse(JSON.stringify(recording))),
+          Effect.flatMap(Schema.decodeUnknownEffect(Recording.Schema)),
+          Effect.flatMap((recording) => Advice.fromRecording(recording)),
+          Effect.match({ onFailure: ({ message }) => message, onSuccess: () => undefined })
+        )
+      const limits = [Limit.concurrency(1)]
+      const key = yield* Budget.make({ name: "key", limits })
+      const other = yield* Budget.make({ name: "other", limits })
+      const team = yield* Budget.make({ name: "team", limits, within: [key] })
+      const user = yield* Budget.make({ name: "user", limits, within: [team] })
+      const both = yield* Budget.make({ name: "both", limits, within: [key, other] })
+      const tried = yield* Budget.make({ name: "tried", limits, within: [key], shadow: true })
+      const alone = (name: string) =>
+        `Advice.fromRecording: ${name} is not directly within key alone, and only such budgets can be simulated again`
+      expect(yield* problemOf(team)).toBeUndefined()
+      expect(yield* problemOf(team, user)).toBe(alone("user"))
+      expect(yield* problemOf(user)).toBe(alone("user"))
+      expect(yield* problemOf(both)).toBe(alone("both"))
+      expect(yield* problemOf(tried)).toBe(
+        "Advice.fromRecording: tried is a shadow budget, and only budgets that keep calls out can be simulated again"
+      )
     })
   )
 

@@ -11,6 +11,8 @@ import type { Calls } from "./trial.ts"
 export const settingOf = (recording: Recording, { limits, maxWait }: RecordingOptions): Setting | string => {
   const [root, ...others] = recording.budgets
   if (root === undefined) return "the recording has no budgets"
+  const problem = problemWith(recording.budgets)
+  if (problem !== undefined) return problem
   const ofRoot = limits ?? limitsOf(root)
   if (typeof ofRoot === "string") return ofRoot
   const tenants = []
@@ -20,6 +22,18 @@ export const settingOf = (recording: Recording, { limits, maxWait }: RecordingOp
     tenants.push({ name: tenant.name, weight: tenant.weight, limits })
   }
   return { name: root.name, limits: ofRoot, tenants, maxWait, traceMax: 0 }
+}
+
+/** A simulation has a root and budgets directly within it, all of which keep calls out. */
+const problemWith = (budgets: ReadonlyArray<BudgetRecord>): string | undefined => {
+  const shadow = budgets.find(({ isShadow }) => isShadow)
+  if (shadow !== undefined) {
+    return `${shadow.name} is a shadow budget, and only budgets that keep calls out can be simulated again`
+  }
+  const nested = budgets.find(({ within = 0 }) => within !== 0)
+  return nested === undefined
+    ? undefined
+    : `${nested.name} is not directly within ${budgets[0]?.name} alone, and only such budgets can be simulated again`
 }
 
 const limitsOf = ({ isPartial, limits }: BudgetRecord): ReadonlyArray<Limit.Limit> | string => {

@@ -36,7 +36,10 @@ export class Recorder {
     this.#start = scene.now()
     this.#trace = new Trace(scene.traceMax)
     for (const node of scene.budgets) this.#add(node.name, node)
-    for (const record of this.#records) record.findAround(this.#records)
+    for (const record of this.#records) {
+      record.findAround(this.#records)
+      if (record.index > 0) record.findWithin(this.#records)
+    }
   }
 
   /** How many calls have waited or were refused. */
@@ -162,6 +165,7 @@ class OneBudget {
   readonly #limits: Array<OneLimit> = []
   /** Itself and the budgets around it whose limits are recorded, too: of one without a node, the root. */
   #around: ReadonlyArray<OneBudget> = [this]
+  #within: number | null | undefined
 
   constructor(name: string, index: number, node: BudgetNode | undefined, steps: Steps) {
     this.#name = name
@@ -180,6 +184,13 @@ class OneBudget {
   findAround(records: ReadonlyArray<OneBudget>, innermost: BudgetNode | undefined = this.#node): void {
     const nodes = new Set(upwards(innermost))
     this.#around = records.filter((record) => record.#node !== undefined && nodes.has(record.#node))
+  }
+
+  /** Finds the one budget that it is directly within, if it is recorded. */
+  findWithin(records: ReadonlyArray<OneBudget>): void {
+    const [outer, ...more] = new Set(this.#node?.within)
+    const found = more.length === 0 ? records.find((record) => record.#node === outer) : undefined
+    this.#within = found?.index ?? null
   }
 
   noteWaited(limit: Limit.Limit): void {
@@ -216,6 +227,8 @@ class OneBudget {
       name: this.#name,
       weight: this.#node?.weight ?? 1,
       ...(this.#node === undefined ? { isPartial: true } : {}),
+      ...(this.#within === undefined ? {} : { within: this.#within }),
+      ...(this.#node?.conduct.isShadow ? { isShadow: true } : {}),
       limits: this.#limits.map(({ limit, refused, used, waited }): LimitRecord => ({
         ...recordOf(limit),
         used: used.toArray(count),
