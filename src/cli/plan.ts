@@ -1,3 +1,4 @@
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as FileSystem from "effect/FileSystem"
 import * as Option from "effect/Option"
@@ -6,9 +7,9 @@ import * as Flag from "effect/cli/Flag"
 import type { Outcome } from "../Simulation.ts"
 import { CommandFailure, misuse } from "./failure.ts"
 import { type Palette, palette, print, printJson } from "./output.ts"
-import { withProgress } from "./progress.ts"
+import { type Advance, withProgress } from "./progress.ts"
 import { attemptsOf, type Found, search } from "./search.ts"
-import type { Unknown } from "./setting.ts"
+import { type AdvanceOfCalls, CALLS_MAX, WORKERS_MAX, type Unknown } from "./setting.ts"
 import { settingFlags, settingOf } from "./settingFlags.ts"
 import { simulated } from "./simulate.ts"
 import { parseTarget, type Target } from "./target.ts"
@@ -51,10 +52,13 @@ export const plan = Command.make(
       search<Outcome, CommandFailure, FileSystem.FileSystem>({
         what: unknown.what,
         from,
-        max: TRIED_MAX,
+        max: unknown.max,
         attempt: Effect.fnUntraced(function* (value: number) {
           const within = (fraction: number) => advance(attempts + Math.min(1, fraction))
-          const outcome = yield* Effect.flatMap(setting.options(within, value / unknown.scale), simulated)
+          const callsMax = unknown.what === "most" ? CALLS_TOO_MANY : Number.POSITIVE_INFINITY
+          const outcome = yield* ofAtMost(callsMax, within, (advance) =>
+            Effect.flatMap(setting.options(advance, value / unknown.scale), simulated)
+          )
           attempts++
           return outcome
         }),
@@ -76,15 +80,29 @@ export const plan = Command.make(
   ])
 )
 
+/** A simulation, unless it turns out to be of more calls than that. */
+export const ofAtMost = <A, E, R>(
+  callsMax: number,
+  advance: Advance,
+  run: (advance: AdvanceOfCalls) => Effect.Effect<A, E, R>
+): Effect.Effect<A | undefined, E, R> =>
+  Effect.gen(function* () {
+    const tooMany = yield* Deferred.make<undefined>()
+    const counted: AdvanceOfCalls = (fraction, calls = 0) =>
+      calls > callsMax ? Effect.asVoid(Deferred.succeed(tooMany, undefined)) : advance(fraction)
+    return yield* Effect.raceFirst(run(counted), Deferred.await(tooMany))
+  })
+
 const usual: ReadonlyArray<Target> = ["waited or refused < 5 %"].flatMap((text) => parseTarget(text) ?? [])
 
 // Smaller limits than that let no call pass.
 const TOKENS_FROM = 1_024
-const TRIED_MAX = 2 ** 40
+// Workers make as many as they come to. By themselves come as many as were asked for, more or less.
+const CALLS_TOO_MANY = CALLS_MAX * 1.1
 // For the bar, which cannot know.
 const TYPICAL = 100_000
 
-const jsonOf = ({ bad, good }: Found<Outcome>, unknown: Unknown, targets: ReadonlyArray<Target>) => {
+const jsonOf = ({ bad, good, isOpen }: Found<Outcome>, unknown: Unknown, targets: ReadonlyArray<Target>) => {
   const tried = (one: Found<Outcome>["good"]) =>
     one === undefined
       ? null
@@ -99,11 +117,17 @@ const jsonOf = ({ bad, good }: Found<Outcome>, unknown: Unknown, targets: Readon
     targets: targets.map(({ text }) => text),
     found: good === undefined ? null : good.value / unknown.scale,
     with: tried(good),
-    next: tried(bad)
+    next: tried(bad),
+    isBounded: good === undefined || unknown.what === "least" || !isOpen
   }
 }
 
 const hopeless = ({ bad }: Found<Outcome>, unknown: Unknown, targets: ReadonlyArray<Target>) => {
+  if (bad === undefined && unknown.what === "most") {
+    return new CommandFailure({
+      message: `even ${unknown.written(1)} would be more than ${grouped(CALLS_MAX)} calls: try a shorter --duration`
+    })
+  }
   const seen =
     bad === undefined
       ? ""
@@ -117,7 +141,7 @@ const seenIn = (outcome: Outcome, targets: ReadonlyArray<Target>): string =>
   targets.map(({ seen }) => seen(outcome)).join(", ")
 
 const textOf = (
-  { bad, good }: Found<Outcome>,
+  { bad, good, isOpen }: Found<Outcome>,
   unknown: Unknown,
   targets: ReadonlyArray<Target>,
   { bold, dim, green, red }: Palette
@@ -132,6 +156,12 @@ const textOf = (
     ...(good === undefined ? [] : [row(good, (text) => bold(green(text)))]),
     ...(bad === undefined ? [] : [row(bad, (text) => text)])
   ]
+  const met = good !== undefined && unknown.what === "most" && isOpen ? [openTextOf(good.value, unknown)] : []
   const heading = `${unknown.what === "least" ? "The least" : "The most"} for ${textsOf(targets)}:`
-  return `${heading}\n\n${table(rows[0]?.map(() => "left" as const) ?? [], rows)}`
+  return [heading, table(rows[0]?.map(() => "left" as const) ?? [], rows), ...met].join("\n\n")
+}
+
+const openTextOf = (most: number, { max, written }: Unknown): string => {
+  const bound = most * 2 > max && max === WORKERS_MAX ? written(max) : `${grouped(CALLS_MAX)} calls`
+  return `met up to ${written(most)}: the target sets no bound within ${bound}`
 }

@@ -4,6 +4,8 @@ import * as Effect from "effect/Effect"
 export interface Found<A> {
   readonly good: Tried<A> | undefined
   readonly bad: Tried<A> | undefined
+  /** Whether numbers beyond the last would have to be tried to know more, which is out of the question. */
+  readonly isOpen: boolean
 }
 
 export interface Tried<A> {
@@ -16,13 +18,14 @@ const PRECISION = 0.005
 
 /**
  * Finds the least whole number that will do, or the most: by doubling until one does (or does not), and then by halving
- * what lies between. Below 200 it is exact, above within 0.5 %.
+ * what lies between. Below 200 it is exact, above within 0.5 %. It ends with what it knows where an attempt has no
+ * outcome, as it would take too long.
  */
 export const search = Effect.fnUntraced(function* <A, E, R>(options: {
   readonly what: "least" | "most"
   readonly from: number
   readonly max: number
-  readonly attempt: (value: number) => Effect.Effect<A, E, R>
+  readonly attempt: (value: number) => Effect.Effect<A | undefined, E, R>
   readonly isGood: (outcome: A) => boolean
 }): Effect.fn.Return<Found<A>, E, R> {
   const { attempt, from, isGood, max, what } = options
@@ -31,18 +34,21 @@ export const search = Effect.fnUntraced(function* <A, E, R>(options: {
   let low: Tried<A> | undefined
   let high: Tried<A> | undefined
   for (let value = from; high === undefined && value <= max; value *= 2) {
-    const tried = { value, outcome: yield* attempt(value) }
-    if (isLow(tried.outcome)) low = tried
-    else high = tried
+    const outcome = yield* attempt(value)
+    if (outcome === undefined) break
+    if (isLow(outcome)) low = { value, outcome }
+    else high = { value, outcome }
   }
+  const isOpen = high === undefined
   const between = () => Math.floor(((low?.value ?? 0) + (high?.value ?? max)) / 2)
   while (high !== undefined && high.value - (low?.value ?? 0) > Math.max(1, high.value * PRECISION)) {
     const value = between()
-    const tried = { value, outcome: yield* attempt(value) }
-    if (isLow(tried.outcome)) low = tried
-    else high = tried
+    const outcome = yield* attempt(value)
+    if (outcome === undefined) break
+    if (isLow(outcome)) low = { value, outcome }
+    else high = { value, outcome }
   }
-  return what === "least" ? { good: high, bad: low } : { good: low, bad: high }
+  return what === "least" ? { good: high, bad: low, isOpen } : { good: low, bad: high, isOpen }
 })
 
 /** About how many attempts it takes. */

@@ -6,7 +6,6 @@ import * as Stream from "effect/Stream"
 import type * as Limit from "../Limit.ts"
 import type * as Simulation from "../Simulation.ts"
 import * as Workload from "../Workload.ts"
-import type { Advance } from "./progress.ts"
 import { CommandFailure, fileFailure, misuse } from "./failure.ts"
 import { millisOf } from "./durationText.ts"
 import { type LimitText, parseLimit } from "./limitText.ts"
@@ -108,9 +107,11 @@ export type Complain = (path: ReadonlyArray<PropertyKey>, problem: string, withi
 export interface Setting {
   readonly unknown: Unknown | undefined
   readonly hasProvider: boolean
-  /** Tells how much of it is done, as a fraction. */
-  readonly options: (advance: Advance, wanted?: number) => Effect.Effect<Options, CommandFailure>
+  readonly options: (advance: AdvanceOfCalls, wanted?: number) => Effect.Effect<Options, CommandFailure>
 }
+
+/** Tells how much of a simulation is done, as a fraction, and how many calls have come where they are made up. */
+export type AdvanceOfCalls = (fraction: number, calls?: number) => Effect.Effect<void>
 
 export type Options = Simulation.Options<Workload.WorkloadError | PlatformError, FileSystem.FileSystem>
 
@@ -122,6 +123,8 @@ export interface Unknown {
   readonly name: string
   /** How many of the integers that are tried make one of the units of it: a hundred for money, which is cents. */
   readonly scale: number
+  /** The largest of these integers that is worth trying. */
+  readonly max: number
   /** What it is with a number in its place. */
   readonly written: (wanted: number) => string
 }
@@ -155,7 +158,7 @@ export const makeSetting = Effect.fnUntraced(function* (
   const provider = yield* limitsAt(["provider", "limits"], fields.provider?.limits ?? [], complain)
   const unknowns = [
     ...[...root, ...tenants.flatMap(({ limits }) => limits)].filter(({ text }) => text.isOpen).map(unknownLimit),
-    ...unknownWork(workload)
+    ...(yield* sensible(complain, ["workload", "duration"], () => unknownWork(workload)))
   ]
   const [unknown] = unknowns
   if (unknowns.length > 1) return yield* misuse(`only one number can be "?", got ${unknowns.length}`)
@@ -168,7 +171,7 @@ export const makeSetting = Effect.fnUntraced(function* (
       ? 0
       : yield* sensible(complain, ["workload", "duration"], () => durationOf(workload.duration))
   const bytes = workload.kind === "trace" ? yield* sizeOf(workload.file) : 0
-  const options = (advance: Advance, wanted?: number) =>
+  const options = (advance: AdvanceOfCalls, wanted?: number) =>
     sensible(complain, ["workload"], () => ({
       limits: made(root, wanted),
       ...(tenants.length === 0
@@ -181,7 +184,8 @@ export const makeSetting = Effect.fnUntraced(function* (
         ? { workload: traceOf(workload, price, (read) => advance(read / bytes)) }
         : {
             workload: workloadOf(workload, price, wanted),
-            onProgress: ({ elapsedMillis }: Simulation.Progress) => advance(elapsedMillis / durationMillis)
+            onProgress: ({ calls, elapsedMillis }: Simulation.Progress) =>
+              advance(elapsedMillis / durationMillis, calls)
           })
     }))
   // Whatever is wrong is wrong now.
@@ -201,18 +205,26 @@ const limitsAt = (path: ReadonlyArray<PropertyKey>, texts: ReadonlyArray<string>
 
 const unknownLimit = ({ source, text }: Placed): Unknown => {
   const scale = source.trimStart().startsWith("$") ? 100 : 1
-  return { what: "least", name: source, scale, written: text.written }
+  return { what: "least", name: source, scale, max: LIMIT_MAX, written: text.written }
 }
 
 const unknownWork = (workload: WorkloadFields): ReadonlyArray<Unknown> => {
   if ("perMinute" in workload && workload.perMinute === "?") {
-    return [{ what: "most", name: "calls per minute", scale: 1, written: (wanted) => `${wanted} calls per minute` }]
+    const max = Math.floor((CALLS_MAX * 60_000) / durationOf(workload.duration))
+    return [
+      { what: "most", name: "calls per minute", scale: 1, max, written: (wanted) => `${wanted} calls per minute` }
+    ]
   }
   if ("workers" in workload && workload.workers === "?") {
-    return [{ what: "most", name: "workers", scale: 1, written: (wanted) => `${wanted} workers` }]
+    return [{ what: "most", name: "workers", scale: 1, max: WORKERS_MAX, written: (wanted) => `${wanted} workers` }]
   }
   return []
 }
+
+/** How many calls an attempt may have where their number is what is to be found: all of them may have to wait. */
+export const CALLS_MAX = 500_000
+export const WORKERS_MAX = 2 ** 16
+const LIMIT_MAX = 2 ** 40
 
 /** Constructors throw what makes no sense to them. */
 const sensible = <A>(
@@ -240,7 +252,7 @@ const sizeOf = Effect.fnUntraced(function* (file: string) {
 
 type TraceFields = Extract<WorkloadFields, { readonly kind: "trace" }>
 
-const traceOf = (fields: TraceFields, price: Priced, advance: Advance): AnyWorkload => {
+const traceOf = (fields: TraceFields, price: Priced, advance: AdvanceOfCalls): AnyWorkload => {
   const bytes = Stream.unwrap(
     FileSystem.FileSystem.useSync((files) => {
       let read = 0

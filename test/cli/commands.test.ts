@@ -7,7 +7,10 @@ import * as FileSystem from "effect/FileSystem"
 import { readdirSync, readFileSync, writeFileSync } from "node:fs"
 import { describe } from "vitest"
 import { writeFile } from "../../src/cli/files.ts"
+import { ofAtMost } from "../../src/cli/plan.ts"
 import { version } from "../../src/cli/version.ts"
+import * as Simulation from "../../src/Simulation.ts"
+import * as Workload from "../../src/Workload.ts"
 import { effectBudget, folder } from "../support/commandLine.ts"
 
 describe("effect-budget", () => {
@@ -364,6 +367,27 @@ describe("plan", () => {
         JSON.stringify({ ...setting, provider: { limits: ["9k requests / minute"] } })
       )
       assert.strictEqual((yield* effectBudget(throttled)).code, 0)
+    })
+  )
+
+  // Without --max-wait nothing is refused.
+  it.live("ends where the target sets no bound, and says so", () =>
+    Effect.gen(function* () {
+      const endless = ["--limit", "9M tokens / minute", "--target", "refused < 1 %", "--input", "10", "--output", "1"]
+      const rate = yield* effectBudget(["plan", "--rate", "?", "--duration", "180 days", ...endless])
+      assert.strictEqual(rate.code, 0)
+      assert.include(rate.out, "met up to 1 calls per minute: the target sets no bound within 500,000 calls")
+      // Workers make as many calls as they come to.
+      const workload = Workload.fleet({ workers: 1, duration: "9999 days" })
+      const endlessly = ofAtMost(
+        3_000,
+        () => Effect.void,
+        (advance) => Simulation.run({ limits: [], workload, onProgress: ({ calls }) => advance(0, calls) })
+      )
+      assert.isUndefined(yield* endlessly)
+      const never = yield* effectBudget(["plan", "--rate", "?", "--duration", "9999 days", ...endless])
+      assert.strictEqual(never.code, 1)
+      assert.include(never.err, "try a shorter --duration")
     })
   )
 })

@@ -153,6 +153,17 @@ describe("a search", () => {
     })
     expect(Effect.runSync(never)).toMatchObject({ good: undefined, bad: { value: 64 } })
   })
+
+  it("ends where everything will do, and where an attempt takes too long", () => {
+    const most = (attempt: (value: number) => Effect.Effect<number | undefined>) =>
+      Effect.runSync(search({ what: "most", from: 1, max: 100, attempt, isGood: () => true }))
+    expect(most(Effect.succeed)).toEqual({ good: { value: 64, outcome: 64 }, bad: undefined, isOpen: true })
+    expect(most((value) => Effect.succeed(value > 16 ? undefined : value))).toMatchObject({
+      good: { value: 16 },
+      bad: undefined,
+      isOpen: true
+    })
+  })
 })
 
 describe("a target", () => {
