@@ -78,6 +78,14 @@ describe("advice", () => {
     })
   )
 
+  it.effect("fails with what is wrong with a call of a fleet", () =>
+    Effect.gen(function* () {
+      const workload = Workload.fleet({ workers: 1, duration: "1 minute", calls: { tenants: { acmee: 1 } } })
+      const error = yield* Effect.flip(Advice.fromWorkload({ limits: [], tenants: [{ name: "acme" }], workload }))
+      expect(error.message).toBe('call 1 of worker 0 of the workload: it is of tenant "acmee", which is none of acme')
+    })
+  )
+
   it.effect("says how many workers a fleet may have", () =>
     Effect.gen(function* () {
       const fleet = (workers: number) =>

@@ -276,6 +276,38 @@ describe("a simulation", () => {
     })
   )
 
+  it.effect("fails with what is wrong with a call of a fleet, with and without a provider", () =>
+    Effect.gen(function* () {
+      const of = (last: Partial<Workload.FleetCall>, options: Partial<Simulation.Options> = {}) => {
+        const usage = Usage.make({ inputTokens: 1 })
+        const good = { estimate: usage, actual: usage, millis: 0, thinkMillis: 1 }
+        const workload: Workload.Fleet = {
+          _tag: "Fleet",
+          workers: 2,
+          durationMillis: 10_000,
+          *callsOf() {
+            yield good
+            for (;;) yield { ...good, ...last }
+          }
+        }
+        return messageOf({ limits: [], tenants: [{ name: "acme" }], workload, ...options })
+      }
+      const where = "call 2 of worker 0 of the workload"
+      const timeless = `${where}: with the thinking before it, it must take at least 1 ms`
+      expect(yield* of({ thinkMillis: 0 })).toBe(timeless)
+      expect(yield* of({ thinkMillis: 0 }, { provider: { limits: [] } })).toBe(timeless)
+      expect(yield* of({ thinkMillis: -1 })).toBe(
+        `${where}: thinkMillis must be a whole number of zero or more, got -1`
+      )
+      expect(yield* of({ millis: 0.5 })).toBe(`${where}: millis must be a whole number of zero or more, got 0.5`)
+      expect(yield* of({ tenant: "umbrella" })).toBe(`${where}: it is of tenant "umbrella", which is none of acme`)
+      const usage = { ...Usage.make({ inputTokens: 1 }), inputTokens: -1 }
+      expect(yield* of({ actual: usage })).toBe(
+        `${where}: actual: inputTokens must be a non-negative safe integer, got -1`
+      )
+    })
+  )
+
   it.effect("dies with what is wrong with its options", () =>
     Effect.gen(function* () {
       const workload = Workload.poisson({ perMinute: 1, duration: "1 hour" })

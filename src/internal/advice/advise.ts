@@ -33,7 +33,8 @@ export const fromRecording = (
     if (recording.calls.asked === 0 || recording.trace.length === 0) {
       return Effect.fail(new AdviceError({ problem: "the recording has no calls that have ended" }))
     }
-    return advise(recording, setting, callsOf(recording), target)
+    // Only the calls of fleets may turn out to be wrong.
+    return Effect.catchTag(advise(recording, setting, callsOf(recording), target), "WorkloadError", Effect.die)
   })
 
 /** Advice on limits and a workload. */
@@ -75,7 +76,12 @@ const collect = <E, R>(
     } satisfies Calls
   })
 
-const advise = (recording: Recording, setting: Setting, calls: Calls, target: number): Effect.Effect<Advice> =>
+const advise = (
+  recording: Recording,
+  setting: Setting,
+  calls: Calls,
+  target: number
+): Effect.Effect<Advice, WorkloadError> =>
   Effect.gen(function* () {
     const share = shareOf(recording)
     const isTight = share > target

@@ -1,5 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Setting } from "../../Simulation.ts"
+import type { WorkloadError } from "../../Workload.ts"
 import { hindrancesOf, shareOf } from "./share.ts"
 import { type Knob, scaled, type Sizes, sizeOf, withSizes } from "./size.ts"
 import { type Calls, meets, record } from "./trial.ts"
@@ -13,7 +14,7 @@ export const widen = (
   knobs: ReadonlyArray<Knob>,
   calls: Calls,
   target: number
-): Effect.Effect<Sizes | undefined> =>
+): Effect.Effect<Sizes | undefined, WorkloadError> =>
   Effect.gen(function* () {
     const suffices = (sizes: Sizes) => meets(withSizes(setting, knobs, sizes), calls, target)
 
@@ -52,8 +53,8 @@ const all = (knobs: Iterable<Knob>, factor: number): Sizes =>
 const leastFactor = (
   low: number,
   high: number,
-  isEnough: (factor: number) => Effect.Effect<boolean>
-): Effect.Effect<number> =>
+  isEnough: (factor: number) => Effect.Effect<boolean, WorkloadError>
+): Effect.Effect<number, WorkloadError> =>
   Effect.gen(function* () {
     let [tooLittle, enough] = [low, high]
     while (enough - tooLittle > PRECISION * enough) {
@@ -65,7 +66,11 @@ const leastFactor = (
   })
 
 /** Makes one limit as small as the others allow. One that need not be larger than it was is left as it was. */
-const trim = (sizes: Sizes, knob: Knob, suffices: (sizes: Sizes) => Effect.Effect<boolean>): Effect.Effect<Sizes> =>
+const trim = (
+  sizes: Sizes,
+  knob: Knob,
+  suffices: (sizes: Sizes) => Effect.Effect<boolean, WorkloadError>
+): Effect.Effect<Sizes, WorkloadError> =>
   Effect.gen(function* () {
     const current = sizes.get(knob)
     if (current === undefined) return sizes
@@ -79,8 +84,8 @@ const trim = (sizes: Sizes, knob: Knob, suffices: (sizes: Sizes) => Effect.Effec
 const leastSize = (
   low: number,
   high: number,
-  isEnough: (size: number) => Effect.Effect<boolean>
-): Effect.Effect<number> =>
+  isEnough: (size: number) => Effect.Effect<boolean, WorkloadError>
+): Effect.Effect<number, WorkloadError> =>
   Effect.gen(function* () {
     let [tooLittle, enough] = [low, high]
     while (enough - tooLittle > Math.max(1, PRECISION * enough)) {
@@ -97,8 +102,8 @@ const leastSize = (
  */
 const stillSmaller = (
   sizes: Sizes,
-  suffices: (sizes: Sizes) => Effect.Effect<boolean>
-): Effect.Effect<Sizes | undefined> =>
+  suffices: (sizes: Sizes) => Effect.Effect<boolean, WorkloadError>
+): Effect.Effect<Sizes | undefined, WorkloadError> =>
   Effect.gen(function* () {
     const tenthOff = ([knob, size]: readonly [Knob, number]): readonly [Knob, number] => [knob, scaled(size, 0.9)]
     const together = new Map([...sizes].map(tenthOff))
@@ -112,9 +117,9 @@ export const slowDown = (
   setting: Setting,
   { calls, start }: Extract<Calls, { readonly _tag: "Given" }>,
   target: number
-): Effect.Effect<number | undefined> =>
+): Effect.Effect<number | undefined, WorkloadError> =>
   Effect.gen(function* () {
-    const isSlow = (factor: number): Effect.Effect<boolean> => {
+    const isSlow = (factor: number): Effect.Effect<boolean, WorkloadError> => {
       const slower = calls.map((call) => Object.assign({ ...call }, { at: Math.floor(call.at * factor) }))
       return meets(setting, { _tag: "Given", calls: slower, start }, target)
     }
@@ -129,7 +134,7 @@ export const dismiss = (
   setting: Setting,
   { fleet, start }: Extract<Calls, { readonly _tag: "Fleet" }>,
   target: number
-): Effect.Effect<number> =>
+): Effect.Effect<number, WorkloadError> =>
   Effect.gen(function* () {
     let [enough, tooMany] = [0, fleet.workers]
     while (tooMany - enough > 1) {

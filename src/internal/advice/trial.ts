@@ -1,7 +1,7 @@
 import * as Effect from "effect/Effect"
 import type { Recording } from "../../Recording.ts"
 import type { Setting } from "../../Simulation.ts"
-import type { Call, Fleet } from "../../Workload.ts"
+import type { Call, Fleet, WorkloadError } from "../../Workload.ts"
 import { World } from "../simulation/world.ts"
 
 /** The calls that are simulated again and again. */
@@ -10,11 +10,11 @@ export type Calls =
   | { readonly _tag: "Fleet"; readonly fleet: Fleet; readonly start: number }
 
 /** Runs the calls under a setting to their end. */
-export const record = (setting: Setting, calls: Calls): Effect.Effect<Recording> =>
+export const record = (setting: Setting, calls: Calls): Effect.Effect<Recording, WorkloadError> =>
   Effect.map(play(new World(setting, calls.start), calls, Number.POSITIVE_INFINITY), (world) => world.recording())
 
 /** Whether the share of calls that wait or are refused is at most the target. It stops where that is out of the question. */
-export const meets = (setting: Setting, calls: Calls, target: number): Effect.Effect<boolean> => {
+export const meets = (setting: Setting, calls: Calls, target: number): Effect.Effect<boolean, WorkloadError> => {
   const world = new World(setting, calls.start)
   const allowed = calls._tag === "Given" ? target * calls.calls.length : Number.POSITIVE_INFINITY
   return Effect.map(
@@ -24,7 +24,7 @@ export const meets = (setting: Setting, calls: Calls, target: number): Effect.Ef
 }
 
 /** Lets all calls come, or as many as it takes to hinder more of them than is allowed. */
-const play = (world: World, calls: Calls, allowed: number): Effect.Effect<World> =>
+const play = (world: World, calls: Calls, allowed: number): Effect.Effect<World, WorkloadError> =>
   Effect.gen(function* () {
     if (calls._tag === "Fleet") world.employ(calls.fleet)
     else {
@@ -43,6 +43,7 @@ const play = (world: World, calls: Calls, allowed: number): Effect.Effect<World>
       world.step()
       if (step % CALLS_PER_SLICE === 0) yield* Effect.yieldNow
     }
+    if (world.problem !== undefined) return yield* Effect.fail(world.problem)
     return world
   })
 

@@ -25,7 +25,7 @@ export const run = <E, R>(options: Options<E, R>): Effect.Effect<Outcome, E | Wo
 
 type OnProgress = ((progress: Progress) => Effect.Effect<void>) | undefined
 
-const runFleet = (fleet: Fleet, world: World, onProgress: OnProgress): Effect.Effect<World> =>
+const runFleet = (fleet: Fleet, world: World, onProgress: OnProgress): Effect.Effect<World, WorkloadError> =>
   Effect.suspend(() => {
     world.employ(fleet)
     return Effect.as(toTheEnd(world, onProgress), world)
@@ -77,12 +77,13 @@ const nextOf = <E>(
     () => Effect.undefined
   )
 
-const toTheEnd = (world: World, onProgress: OnProgress): Effect.Effect<void> =>
+const toTheEnd = (world: World, onProgress: OnProgress): Effect.Effect<void, WorkloadError> =>
   Effect.gen(function* () {
     while (!world.isOver) {
       for (let step = 0; step < STEPS_PER_SLICE && !world.isOver; step++) world.step()
       yield* rest(world, onProgress)
     }
+    if (world.problem !== undefined) return yield* Effect.fail(world.problem)
   })
 
 /** Lets others have their turn, an interruption among them. */

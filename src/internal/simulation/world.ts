@@ -32,6 +32,7 @@ export class World {
   readonly #start: number
   #arrived = 0
   #running = 0
+  #problem: WorkloadError | undefined
   #broken: Exit.Exit<unknown, unknown> | undefined
 
   constructor(setting: Setting, start: number) {
@@ -70,8 +71,13 @@ export class World {
     return this.#recorder.hindered + waiting
   }
 
+  /** What is wrong with a call of a fleet. Nothing happens any more then. */
+  get problem(): WorkloadError | undefined {
+    return this.#problem
+  }
+
   get isOver(): boolean {
-    return this.#time.nextAt === Number.POSITIVE_INFINITY
+    return this.#problem !== undefined || this.#time.nextAt === Number.POSITIVE_INFINITY
   }
 
   /** Lets time go on to an instant, so many milliseconds from the start, and everything happen that is due by then. */
@@ -94,10 +100,10 @@ export class World {
   employ(fleet: Fleet): void {
     const end = this.#start + fleet.durationMillis
     for (let worker = 0; worker < fleet.workers; worker++) {
-      this.#work(fleet.callsOf(worker), end, (call, then) => this.#ask(call, then))
+      this.#work(fleet.callsOf(worker), worker, end, (call, then) => this.#ask(call, then))
       const unguarded = this.#unguarded
       if (unguarded !== undefined) {
-        this.#work(fleet.callsOf(worker), end, (call, then) => this.#sendTo(unguarded, call, then))
+        this.#work(fleet.callsOf(worker), worker, end, (call, then) => this.#sendTo(unguarded, call, then))
       }
     }
   }
@@ -115,17 +121,36 @@ export class World {
   }
 
   /** What is wrong with a call, if anything: the how manieth it is, and when the one ahead of it came. */
-  problemOf({ actual, at, estimate, millis, tenant }: Call, number: number, last: number): WorkloadError | undefined {
+  problemOf(call: Call, number: number, last: number): WorkloadError | undefined {
+    const { at } = call
     const problem =
       (Usage.isAmount(at) ? undefined : `at must be a whole number of milliseconds, got ${at}`) ??
       (at >= last ? undefined : `it comes at ${at} ms, before the one ahead of it (${last} ms)`) ??
-      (Usage.isAmount(millis) ? undefined : `millis must be a whole number of zero or more, got ${millis}`) ??
-      problemOf("estimate", estimate) ??
-      problemOf("actual", actual) ??
-      this.#problemOfTenant(tenant)
+      this.#problemOfRequest(call)
     return problem === undefined
       ? undefined
       : new WorkloadError({ problem: `call ${number} of the workload: ${problem}` })
+  }
+
+  #problemOfFleetCall(call: FleetCall, number: number, worker: number): WorkloadError | undefined {
+    const { millis, thinkMillis } = call
+    const problem =
+      problemOfMillis("thinkMillis", thinkMillis) ??
+      this.#problemOfRequest(call) ??
+      // Who takes no time at all would never let the time pass.
+      (thinkMillis + millis > 0 ? undefined : "with the thinking before it, it must take at least 1 ms")
+    return problem === undefined
+      ? undefined
+      : new WorkloadError({ problem: `call ${number} of worker ${worker} of the workload: ${problem}` })
+  }
+
+  #problemOfRequest({ actual, estimate, millis, tenant }: Request): string | undefined {
+    return (
+      problemOfMillis("millis", millis) ??
+      problemOf("estimate", estimate) ??
+      problemOf("actual", actual) ??
+      this.#problemOfTenant(tenant)
+    )
   }
 
   #problemOfTenant(tenant: string | undefined): string | undefined {
@@ -177,11 +202,15 @@ export class World {
   /** Makes one call after the other, as long as they begin before an instant. */
   #work(
     calls: Iterator<FleetCall, never>,
+    worker: number,
     end: number,
-    make: (call: Request, then: (wasRefused: boolean) => void) => void
+    make: (call: Request, then: (wasRefused: boolean) => void) => void,
+    number = 1
   ): void {
     const call = calls.next().value
-    const next = (): void => this.#work(calls, end, make)
+    this.#problem ??= this.#problemOfFleetCall(call, number, worker)
+    if (this.#problem !== undefined) return
+    const next = (): void => this.#work(calls, worker, end, make, number + 1)
     this.#time.after(call.thinkMillis, () => {
       if (this.#time.now >= end) return
       make(call, (wasRefused) => {
@@ -201,6 +230,9 @@ export class World {
     }
   }
 }
+
+const problemOfMillis = (what: string, millis: number): string | undefined =>
+  Usage.isAmount(millis) ? undefined : `${what} must be a whole number of zero or more, got ${millis}`
 
 const problemOf = (what: string, usage: Usage.Usage): string | undefined => {
   const problem = Usage.problem(usage)
