@@ -159,8 +159,10 @@ export const fromRecording: (recording: Recording, options?: RecordingOptions) =
  *
  * **Details**
  *
- * The first `callsMax` calls of the workload are kept in memory and simulated up to about fifty times. A fleet is
- * simulated for as long as it works.
+ * The first `callsMax` calls of the workload are kept in memory and simulated again and again: for each doubling of the
+ * limits in the way until they suffice, and then up to about ten times for each of these limits, in one round as a rule.
+ * With a few limits that is about fifty times, with many tenants that have limits of their own hundreds of times. A fleet
+ * is simulated for as long as it works.
  *
  * It fails with a `WorkloadError` as `Simulation.run` does, and dies with a `RangeError` when the options make no sense.
  *
