@@ -13,6 +13,7 @@ import { type Palette, palette, print, printJson } from "./output.ts"
 import { shareOf } from "./percentText.ts"
 import { recordingFile } from "./report.ts"
 import { grouped, table } from "./table.ts"
+import { visible } from "./visible.ts"
 
 export const advise = Command.make(
   "advise",
@@ -66,10 +67,10 @@ const jsonOf = ({ limits, ...advice }: Advice.Advice) => ({
 })
 
 const textOf = ({ hindrances, limits = [], verdict }: Advice.Advice, { bold, dim, green }: Palette): string => {
-  const sections = [bold(verdict)]
+  const sections = [bold(visible(verdict))]
   if (hindrances.length > 0) {
     const rows = hindrances.map(({ budget, limit, refused, share, waited }) => [
-      `${budget}: ${limit}`,
+      visible(`${budget}: ${limit}`),
       grouped(waited),
       grouped(refused),
       `${(share * 100).toFixed(1)} %`
@@ -79,7 +80,7 @@ const textOf = ({ hindrances, limits = [], verdict }: Advice.Advice, { bold, dim
   }
   if (limits.length > 0) {
     const rows = limits.map(({ advised, budget, current }) => [
-      `${budget}: ${current.name}`,
+      visible(`${budget}: ${current.name}`),
       amount(current),
       green(amount(advised))
     ])
@@ -89,4 +90,4 @@ const textOf = ({ hindrances, limits = [], verdict }: Advice.Advice, { bold, dim
 }
 
 const amount = (limit: Limit.Limit): string =>
-  limit._tag === "Concurrency" ? grouped(limit.max) : Meter.format(limit.meter, limit.max)
+  limit._tag === "Concurrency" ? grouped(limit.max) : visible(Meter.format(limit.meter, limit.max))

@@ -10,6 +10,7 @@ import { price } from "./price.ts"
 import { report } from "./report.ts"
 import { simulate } from "./simulate.ts"
 import { version } from "./version.ts"
+import { visibleLines } from "./visible.ts"
 import { watch } from "./watch.ts"
 
 export const command = Command.make("effect-budget").pipe(
@@ -42,7 +43,7 @@ const misused = Effect.fnUntraced(function* ({ commandPath, errors }: CliError.S
 
 const complain = Effect.fnUntraced(function* (message: string) {
   const { red } = yield* palette
-  yield* note(`${message.replaceAll(/^(?=\S)/gm, `${red("effect-budget:")} `)}\n`)
+  yield* note(`${visibleLines(message).replaceAll(/^(?=\S)/gm, `${red("effect-budget:")} `)}\n`)
 })
 
 /** A mistake is told in a few lines on standard error, not with all of the help on standard output. */

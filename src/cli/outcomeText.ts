@@ -1,13 +1,14 @@
 import type * as Simulation from "../Simulation.ts"
 import type { Palette } from "./output.ts"
 import { dollars, grouped, span, table } from "./table.ts"
+import { visible } from "./visible.ts"
 
 /** What came of a simulation, for a person. */
 export const outcomeText = (outcome: Simulation.Outcome, colours: Palette): string => {
   const { bold, dim } = colours
   const { durationMillis, title } = outcome.recording
   const sections = [
-    `${bold(title)}   ${dim(span(durationMillis))}`,
+    `${bold(visible(title))}   ${dim(span(durationMillis))}`,
     callsText(outcome, colours),
     waitText(outcome, colours),
     limitsText(outcome, colours),
@@ -70,7 +71,7 @@ const limitsText = ({ limits }: Simulation.Outcome, { dim, red, yellow }: Palett
     [
       ["limit", "mean", "p95", "fullest", "waited", "refused"].map(dim),
       ...limits.map(({ budget, limit, refused, utilisation, waited }) => [
-        `${budget}: ${limit}`,
+        visible(`${budget}: ${limit}`),
         percent(utilisation.mean),
         percent(utilisation.p95),
         percent(utilisation.max),
@@ -85,7 +86,7 @@ const refusalsText = ({ refusals }: Simulation.Outcome, { dim }: Palette): strin
   if (refusals.length === 0) return ""
   const rows = refusals.map(({ budget, count, limit, reason }) => [
     reason,
-    limit === undefined ? budget : `${budget}: ${limit}`,
+    visible(limit === undefined ? budget : `${budget}: ${limit}`),
     grouped(count)
   ])
   return table(["left", "left", "right"], [["refused because of", "", "calls"].map(dim), ...rows])
@@ -110,6 +111,10 @@ const providerText = ({ provider }: Simulation.Outcome, { dim, green, red }: Pal
 
 const fairnessText = ({ fairness }: Simulation.Outcome): string => {
   if (fairness === undefined) return ""
-  const shares = fairness.shares.map(({ tenant, tokens, weight }) => [tenant, grouped(tokens), `weight ${weight}`])
+  const shares = fairness.shares.map(({ tenant, tokens, weight }) => [
+    visible(tenant),
+    grouped(tokens),
+    `weight ${weight}`
+  ])
   return table(["left", "right", "left"], [["tenant", "tokens", `fairness ${fairness.index.toFixed(3)}`], ...shares])
 }

@@ -15,6 +15,7 @@ import { palette, print } from "./output.ts"
 import { makeScreen } from "./screen.ts"
 import { span } from "./table.ts"
 import { processSource, redisSource, type Sight, type Source, type Unreachable } from "./watch/source.ts"
+import { visible } from "./visible.ts"
 import { blocksOf, lineOf } from "./watch/view.ts"
 
 export const watch = Command.make(
@@ -123,7 +124,7 @@ const asJson = Effect.fnUntraced(function* (seen: Seen) {
 
 const asLines = Effect.fnUntraced(function* (seen: Seen) {
   const at = new Date(yield* Clock.currentTimeMillis).toISOString()
-  if (!isSight(seen)) return yield* print(`${at}   ${seen.message}`)
+  if (!isSight(seen)) return yield* print(`${at}   ${visible(seen.message)}`)
   const lines = seen.budgets.map((budget) => `${at}   ${lineOf(budget)}`)
   yield* print(lines.length === 0 ? `${at}   no budgets are known` : lines.join("\n"))
 })
@@ -136,8 +137,8 @@ const inPlace = Effect.fnUntraced(function* (source: Source, every: Duration.Dur
   return Effect.fnUntraced(function* (seen: Seen): Effect.fn.Return<void, never, Stdio.Stdio> {
     const now = yield* Clock.currentTimeMillis
     if (isSight(seen)) [last, lastAt] = [seen, now]
-    const heading = `${source.name}   every ${span(Duration.toMillis(every))}   Ctrl-C ends`
-    const trouble = isSight(seen) ? [] : [colours.red(`${seen.message}; this is ${span(now - lastAt)} old`)]
+    const heading = `${visible(source.name)}   every ${span(Duration.toMillis(every))}   Ctrl-C ends`
+    const trouble = isSight(seen) ? [] : [colours.red(`${visible(seen.message)}; this is ${span(now - lastAt)} old`)]
     const known = last === undefined || last.budgets.length === 0 ? "no budgets are known" : blocksOf(last, colours)
     yield* screen.show([colours.dim(heading), ...trouble, "", known].join("\n"))
   })

@@ -179,6 +179,32 @@ describe("simulate", () => {
     })
   )
 
+  it.live("shows names without what would move the cursor, and so does advise", () =>
+    Effect.gen(function* () {
+      const file = yield* folder
+      const evil = "a\u001B[2Jb\u009B2J"
+      const setting = {
+        title: evil,
+        limits: ["100 tokens / minute"],
+        tenants: [{ name: evil, limits: ["1 concurrent"] }],
+        workload: {
+          kind: "poisson",
+          perMinute: 60,
+          duration: "1 minute",
+          calls: { inputTokens: 60, tenants: { [evil]: 1 } }
+        }
+      }
+      writeFileSync(file("setting.json"), JSON.stringify(setting))
+      const simulated = yield* effectBudget(["simulate", file("setting.json"), "--recording", file("recording.json")])
+      const advised = yield* effectBudget(["advise", file("recording.json")])
+      for (const { code, out } of [simulated, advised]) {
+        assert.strictEqual(code, 0)
+        assert.include(out, "a\uFFFD[2Jb\uFFFD2J")
+        assert.notMatch(out, /(?!\n)\p{Cc}/u)
+      }
+    })
+  )
+
   it.live("understands the file in the README", () =>
     Effect.gen(function* () {
       const file = yield* folder

@@ -12,9 +12,13 @@ import * as BudgetStatus from "../../src/BudgetStatus.ts"
 import * as Limit from "../../src/Limit.ts"
 import * as RedisBudgetStore from "../../src/RedisBudgetStore.ts"
 import * as Usage from "../../src/Usage.ts"
+import { lineOf } from "../../src/cli/watch/view.ts"
 import { effectBudget } from "../support/commandLine.ts"
 import { layerOf } from "../support/redis/server.ts"
 import { describeServerProcess } from "../support/redis/servers.ts"
+
+/** What moves a cursor, apart from the end of a line. */
+const control = /(?!\n)\p{Cc}/u
 
 const limits = [
   Limit.slidingWindow("tokens", 1_000, "1 minute", { name: "window" }),
@@ -86,6 +90,21 @@ describe("watch", () => {
           ""
         ]
       )
+    })
+  )
+
+  it.live("lets nobody whom it watches write to the terminal", () =>
+    Effect.gen(function* () {
+      const evil = "a\u001B]0;owned\u0007\u009B2J\r\nb\u007F"
+      const budget = yield* Budget.make({ name: evil, limits: [Limit.cap("tokens", 10, { name: evil })] })
+      const snapshot = yield* budget.snapshot
+      const url = yield* serve(() => BudgetStatus.report([snapshot]))
+      const { out } = yield* effectBudget(["watch", url, "--once"])
+      assert.notMatch(out, control)
+      assert.strictEqual(out.split("a\uFFFD]0;owned\uFFFD\uFFFD2J\uFFFD\uFFFDb\uFFFD").length, 3)
+      const nonsense = yield* effectBudget(["watch", yield* serve(() => ({ budgets: [{ name: 5, [evil]: 5 }] }))])
+      assert.notMatch(nonsense.err, control)
+      assert.notMatch(lineOf(BudgetStatus.report([snapshot]).budgets[0]!), control)
     })
   )
 

@@ -2,6 +2,7 @@ import type { BudgetStatus, LimitStatus } from "../../BudgetStatus.ts"
 import type { Palette } from "../output.ts"
 import { filled } from "../progress.ts"
 import { dollars, grouped, span, table } from "../table.ts"
+import { visible } from "../visible.ts"
 import type { Sight } from "./source.ts"
 
 const BAR_CHARS = 20
@@ -23,8 +24,8 @@ export const blocksOf = ({ budgets, processes }: Sight, colours: Palette): strin
 /** The same of one budget in one line, for a log. */
 export const lineOf = ({ limits, name, open, spent, waiting }: BudgetStatus): string =>
   [
-    name,
-    ...limits.filter(({ kind }) => kind !== "PerCall").map((limit) => `${limit.name} ${amountsOf(limit)}`),
+    visible(name),
+    ...limits.filter(({ kind }) => kind !== "PerCall").map((limit) => `${visible(limit.name)} ${amountsOf(limit)}`),
     `open ${grouped(open)}`,
     `waiting ${grouped(waiting)}`,
     `spent ${spentOf(spent)}`
@@ -35,7 +36,7 @@ const headingOf = (
   { bold, yellow }: Palette
 ): string =>
   [
-    bold(name),
+    bold(visible(name)),
     `open ${grouped(open)}`,
     waiting > 0 ? yellow(`waiting ${grouped(waiting)}`) : "waiting 0",
     `spent ${spentOf(spent)}`,
@@ -49,12 +50,12 @@ const spentOf = ({ costNanoUsd, inputTokens, outputTokens, requests }: BudgetSta
 
 const rowOf = (limit: LimitStatus, { dim, green, red, yellow }: Palette): ReadonlyArray<string> => {
   const { kind, max, name, reserved, used } = limit
-  if (kind === "PerCall") return [name, "", "", `at most ${amount(limit, max)} a call`]
+  if (kind === "PerCall") return [visible(name), "", "", `at most ${amount(limit, max)} a call`]
   // A limit without room is full, whatever is used.
   const fraction = max === 0 ? 1 : used / max
   const colour = fraction >= 1 ? red : fraction >= 0.8 ? yellow : green
   return [
-    name,
+    visible(name),
     colour(filled(fraction, BAR_CHARS)),
     `${Math.floor(fraction * 100)} %`,
     amountsOf(limit),
@@ -67,7 +68,7 @@ const amountsOf = (limit: LimitStatus): string => `${number(limit, limit.used)} 
 const amount = (limit: LimitStatus, measured: number): string =>
   limit.meter === "usd" || limit.kind === "Concurrency"
     ? number(limit, measured)
-    : `${number(limit, measured)} ${limit.meter}`
+    : `${number(limit, measured)} ${visible(limit.meter)}`
 
 const number = ({ meter, scale }: LimitStatus, measured: number): string =>
   meter === "usd" ? dollars(measured) : grouped(measured / scale)
