@@ -11,7 +11,7 @@ import { countersOf, userAt } from "./support/store/user.ts"
 
 const PROCESSES = 8
 const CALLERS = 12
-/** CI does ten times as many, with `RUNS=10`. */
+/** A hundred thousand with `RUNS=10`, in two minutes: too long for every run of CI. */
 const RESERVATIONS = Math.ceil(10_000 * Number(process.env["RUNS"] ?? 1))
 /** A little more than what a call uses on average: the cap ends the load. */
 const TOKENS_PER_CALL = 52
