@@ -10,6 +10,7 @@ import * as Argument from "effect/cli/Argument"
 import * as Command from "effect/cli/Command"
 import * as Flag from "effect/cli/Flag"
 import { groupOf } from "../internal/budget.ts"
+import { millisOf } from "./durationText.ts"
 import { CommandFailure, misuse } from "./failure.ts"
 import { palette, print } from "./output.ts"
 import { makeScreen } from "./screen.ts"
@@ -43,7 +44,7 @@ export const watch = Command.make(
       Flag.withMetavar("duration"),
       Flag.withDescription('How often it looks (default: "1 second")'),
       Flag.withDefault("1 second"),
-      Flag.filterMap(durationMillis, (text) => `a duration such as "500 millis" or "2 seconds", got "${text}"`)
+      Flag.filterMap(everyOf, (text) => `a duration such as "500 millis" or "2 seconds", got "${text}"`)
     ),
     once: Flag.Boolean("once").pipe(Flag.withDescription("Look once and end"), Flag.withDefault(false)),
     json: Flag.Boolean("json").pipe(Flag.withDescription("Print a line of JSON for each look"), Flag.withDefault(false))
@@ -82,9 +83,9 @@ export const watch = Command.make(
   ])
 )
 
-function durationMillis(text: string): Option.Option<Duration.Duration> {
-  // Duration.fromInput takes what its type allows, and any string answers with none.
-  return Option.filter(Duration.fromInput(text as Duration.Input), (duration) => Duration.toMillis(duration) > 0)
+function everyOf(text: string): Option.Option<Duration.Duration> {
+  const millis = millisOf(text) ?? 0
+  return millis > 0 ? Option.some(Duration.millis(millis)) : Option.none()
 }
 
 const sourceOf = (asked: {

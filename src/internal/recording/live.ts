@@ -7,6 +7,7 @@ import * as Usage from "../../Usage.ts"
 import { anatomyOf } from "../budget.ts"
 import { listening } from "../events.ts"
 import { Recorder } from "./recorder.ts"
+import { TRACE_MAX } from "./trace.ts"
 
 /** Records a budget for as long as the scope is open. */
 export const make = (
@@ -41,6 +42,3 @@ const lookAtEveryStep = (recorder: Recorder, now: () => number): Effect.Effect<n
       )
     )
   )
-
-/** How many calls are kept for advice, unless it is said. */
-export const TRACE_MAX = 10_000

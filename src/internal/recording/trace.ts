@@ -91,3 +91,6 @@ const traced = ({ cacheReadTokens, costNanoUsd, inputTokens, outputTokens, reque
 
 // A call that never settles must not be kept for good: of those beyond, the oldest are counted, but not traced.
 const OPEN_MAX = 100_000
+
+/** How many calls are kept for advice, unless it is said. */
+export const TRACE_MAX = 10_000

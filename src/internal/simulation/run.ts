@@ -6,6 +6,7 @@ import type { Options, Outcome, Progress, Setting } from "../../Simulation.ts"
 import * as Duration from "effect/Duration"
 import * as Usage from "../../Usage.ts"
 import { type Call, type Fleet, type Open, WorkloadError } from "../../Workload.ts"
+import { TRACE_MAX } from "../recording/trace.ts"
 import { outcomeOf } from "./outcome.ts"
 import { World } from "./world.ts"
 
@@ -113,9 +114,6 @@ export const settingOf = (where: string, options: Omit<Options<unknown, unknown>
 // How much is done before others have their turn: about ten milliseconds' worth.
 const CALLS_PER_SLICE = 1_000
 const STEPS_PER_SLICE = 2_000
-
-/** How many calls are kept for advice, unless it is said. */
-const TRACE_MAX = 10_000
 
 /** Monday, 1 January 2024, 00:00 UTC: where calendar windows begin, unless it is said. */
 export const DEFAULT_START = 1_704_067_200_000
