@@ -261,6 +261,17 @@ describe("what is seen", () => {
     }).pipe((self) => seen(self, { labelsMax: 2 }))
   )
 
+  it.effect("has bounded labels also where each budget is observed by itself", () =>
+    Effect.gen(function* () {
+      for (const name of ["a", "b", "c", "d"]) {
+        const budget = yield* Budget.make({ name, limits: [] })
+        yield* Telemetry.observe(budget, { labelsMax: 2 })
+        yield* spending(budget, tokens(10))
+      }
+      expect(yield* valuesOf("admitted_total")).toEqual({ "budget=a": 1, "budget=b": 1, "budget=other": 2 })
+    }).pipe(withOwnMetrics)
+  )
+
   it.effect("goes by the label that the program gives it, and a label that cannot be read is no obstacle", () =>
     Effect.gen(function* () {
       yield* spending(yield* Budget.make({ name: "Tenant(secret@example.org)", limits: [] }), tokens(10))

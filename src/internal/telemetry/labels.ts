@@ -5,9 +5,11 @@
 export class BoundedLabel {
   readonly #max: number
   readonly #labelOf: (name: string) => string
-  readonly #known = new Set<string>()
+  readonly #known: Set<string>
 
-  constructor(max: number, labelOf: (name: string) => string) {
+  /** `known` are the values so far, of everybody who counts in the same registry. */
+  constructor(known: Set<string>, max: number, labelOf: (name: string) => string) {
+    this.#known = known
     this.#max = max
     this.#labelOf = labelOf
   }

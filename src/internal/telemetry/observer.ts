@@ -34,12 +34,12 @@ export class Telescope implements Observer {
   readonly #counting: Counting
 
   constructor(manner: Manner, context: Context.Context<never>) {
-    const budgets = new BoundedLabel(manner.labelsMax, manner.labelOf)
     this.#manner = manner
     this.#context = context
     this.#view = viewOf(context)
+    const budgets = new BoundedLabel(this.#view.budgets, manner.labelsMax, manner.labelOf)
     this.#labelOf = (budget) => budgets.of(budget)
-    this.#limits = new BoundedLabel(manner.labelsMax, (limit) => limit)
+    this.#limits = new BoundedLabel(this.#view.limits, manner.labelsMax, (limit) => limit)
     this.#counting = new Counting(new Instruments(contextOfMetrics(context)), this.#labelOf, this.#limits)
   }
 
@@ -84,6 +84,9 @@ export class Telescope implements Observer {
 /** What is seen in one registry of metrics, by however many observers. */
 class View {
   readonly gauges: Gauges
+  /** The labels that its metrics have. */
+  readonly budgets = new Set<string>()
+  readonly limits = new Set<string>()
   /** How to stop hearing each budget. */
   readonly heard = new WeakMap<BudgetNode, () => void>()
   #last: Happening | undefined
