@@ -14,22 +14,6 @@ import type { CallsRecord, ProviderRecord, Quantiles, Recording, RefusalRecord }
 import type { Workload, WorkloadError } from "./Workload.ts"
 
 /**
- * What is simulated, apart from the workload.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Setting {
-  readonly name: string
-  readonly limits: ReadonlyArray<Limit.Limit>
-  readonly tenants?: ReadonlyArray<Tenant> | undefined
-  readonly provider?: ProviderLimits | undefined
-  readonly maxWait?: Duration.Input | undefined
-  readonly title?: string | undefined
-  readonly traceMax: number
-}
-
-/**
  * How a simulation is run.
  *
  * @category models

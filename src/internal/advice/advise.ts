@@ -9,7 +9,7 @@ import {
   type WorkloadOptions
 } from "../../Advice.ts"
 import type { Recording } from "../../Recording.ts"
-import type { Setting } from "../../Simulation.ts"
+import type { Setting } from "../simulation/setting.ts"
 import * as Usage from "../../Usage.ts"
 import { type Call, type Open, WorkloadError } from "../../Workload.ts"
 import { DEFAULT_START, settingOf } from "../simulation/run.ts"

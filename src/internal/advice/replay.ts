@@ -1,7 +1,7 @@
 import type { RecordingOptions } from "../../Advice.ts"
 import type * as Limit from "../../Limit.ts"
 import type { BudgetRecord, Recording, TracedCall, TracedUsage } from "../../Recording.ts"
-import type { Setting } from "../../Simulation.ts"
+import type { Setting } from "../simulation/setting.ts"
 import * as Usage from "../../Usage.ts"
 import type { Call } from "../../Workload.ts"
 import { limitOf } from "../recording/limitRecord.ts"

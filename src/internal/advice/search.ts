@@ -1,5 +1,5 @@
 import * as Effect from "effect/Effect"
-import type { Setting } from "../../Simulation.ts"
+import type { Setting } from "../simulation/setting.ts"
 import type { WorkloadError } from "../../Workload.ts"
 import { hindrancesOf, shareOf } from "./share.ts"
 import { type Knob, scaled, type Sizes, sizeOf, withSizes } from "./size.ts"

@@ -1,5 +1,5 @@
 import type * as Limit from "../../Limit.ts"
-import type { Setting } from "../../Simulation.ts"
+import type { Setting } from "../simulation/setting.ts"
 
 /** One limit of a setting, which can be made larger or smaller. */
 export interface Knob {

@@ -1,6 +1,6 @@
 import * as Effect from "effect/Effect"
 import type { Recording } from "../../Recording.ts"
-import type { Setting } from "../../Simulation.ts"
+import type { Setting } from "../simulation/setting.ts"
 import type { Call, Fleet, WorkloadError } from "../../Workload.ts"
 import { World } from "../simulation/world.ts"
 
